@@ -1,0 +1,1 @@
+"""What is asked: the catalogue, sources, prompts and tables. Knows scoring, not adapters or engine."""

@@ -1,0 +1,96 @@
+"""What every benchmark is: samples from a source, a prompt for each, a score for each answer, a table of all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol as Interface
+
+from ..messages import Image, Message
+from ..records import Cell, Metric, Sample
+from ..scoring.judge import Judge
+from ..scoring.protocol import Protocol
+
+__all__ = ["Benchmark", "Scored", "Source", "Table"]
+
+
+class Source(Interface):
+    """Where the rows of a benchmark come from; reads a row when its turn comes."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names as the file has them, pictures included."""
+
+    def __len__(self) -> int:
+        """Number of samples; reads the rest of the file's row offsets if they are not known yet."""
+
+    def samples(self) -> Iterator[Sample]:
+        """Yields the rows in file order."""
+
+    def images(self, sample: Sample) -> tuple[Image, ...]:
+        """Returns the pictures of one row, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A sample with what its benchmark says of the answer.
+
+    Attributes:
+        sample: the question.
+        record: what is kept per sample (`ScoreResult.per_sample`).
+        points: worth of the answer, 0 to 1 where the benchmark has a plain accuracy.
+        failed: there was no answer.
+    """
+
+    sample: Sample
+    record: Mapping[str, Any]
+    points: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A result table: the reference's columns and rows, and every accuracy in it with its interval."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Cell], ...]
+    metrics: tuple[Metric, ...]
+
+
+class Benchmark(ABC):
+    """A named benchmark over a source. Thread-safe: prompts are built in worker threads."""
+
+    def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
+        self.name = name
+        self.source = source
+        self.protocol = protocol
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def samples(self) -> Iterator[Sample]:
+        """Yields the samples in file order, without their pictures."""
+        return self.source.samples()
+
+    @abstractmethod
+    def prompt(self, sample: Sample) -> list[Message]:
+        """Builds what the model is asked for one sample.
+
+        Raises:
+            MediaError: a picture that the prompt shows is missing.
+            DataError: the row lacks what the prompt needs.
+        """
+
+    @abstractmethod
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        """Scores one answer by the exact rules; the record's ``rule`` is ``none`` when no rule could read it."""
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Scores one answer, asking the judge where the exact rules read nothing and the benchmark asks for one."""
+        del judge
+        return self.score(sample, prediction)
+
+    @abstractmethod
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the result table over all scored samples, in file order."""

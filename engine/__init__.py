@@ -1,0 +1,1 @@
+"""How a run happens: configuration, scheduling, limits, retries, media, journal, report. Knows all other rooms."""

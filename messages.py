@@ -1,0 +1,79 @@
+"""What is said to a model: messages made of text, pictures and videos.
+
+A benchmark builds messages whose media are references (`Image`, `Video`): nothing is decoded and hardly anything is
+held in memory. The engine turns them into `InlineMedia`, ready to be sent, when the sample's turn comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+__all__ = ["Image", "InlineMedia", "Message", "Part", "Role", "Text", "Video"]
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A still picture, by its base64 text or by its file; exactly one of the two is set.
+
+    Attributes:
+        name: file name under which the reference would cache the picture, e.g. ``12.png``; names it in logs and goldens.
+        base64: base64 text of the picture's file as the benchmark holds it, neither decoded nor checked.
+        path: file of the picture.
+        stored_as: None shows the model the original bytes. ``png`` and ``jpeg`` show what the reference's image cache
+            would hold (protocol vlmeval): alpha and palette dropped to RGB, and for ``jpeg`` re-encoded at quality 75.
+    """
+
+    name: str
+    base64: bytes | None = None
+    path: Path | None = None
+    stored_as: Literal["png", "jpeg"] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.base64 is None) == (self.path is None):
+            raise ValueError("an Image has either base64 text or a path")
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video by its address: a file's path or a URL."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class InlineMedia:
+    """A picture or video that is ready to be put into a request.
+
+    Attributes:
+        kind: what the bytes show.
+        mime: media type, e.g. ``image/jpeg``.
+        base64: base64 text of the file's bytes.
+        digest: SHA-256 of that text, as 64 hex digits.
+    """
+
+    kind: Literal["image", "video"]
+    mime: str
+    base64: bytes
+    digest: str
+
+
+Part: TypeAlias = Text | Image | Video | InlineMedia
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: who speaks, and what is said and shown, in order."""
+
+    role: Role
+    parts: tuple[Part, ...]

@@ -1,0 +1,34 @@
+"""How scoring asks a judge: a request that it hands to a callable, and the text that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Judge", "JudgeRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """One question to a judge.
+
+    Attributes:
+        benchmark: name of the benchmark.
+        index: index of the sample whose answer is judged.
+        attempt: which try this is, from 0; the same sample is asked again when a reply cannot be read.
+        rubric: name and version of the rubric, e.g. ``option_letter_en@1``.
+        prompt: the whole text to send.
+        temperature: sampling temperature of this attempt.
+    """
+
+    benchmark: str
+    index: str
+    attempt: int
+    rubric: str
+    prompt: str
+    temperature: float = 0.0
+
+
+Judge: TypeAlias = Callable[[JudgeRequest], Awaitable[str]]
+"""Answers a request with the judge's text; raises JudgeError when no judge can be reached."""

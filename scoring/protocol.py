@@ -1,0 +1,87 @@
+"""What the reference does and what eyechart corrects, as one record of named switches.
+
+``vlmeval`` turns all of the reference's behaviour on (ms-vlmeval 0.0.20); ``eyechart``, the default, turns on the
+corrections. `docs/protocol.md` tells for each switch what the reference does, why that is wrong, which benchmarks it
+touches and by how much it moved the golden scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from ..errors import ConfigError
+
+__all__ = ["EYECHART", "FAILED_TEXT", "PROTOCOLS", "VLMEVAL", "Protocol", "resolve_protocol"]
+
+FAILED_TEXT: Final = "Failed to obtain answer via API."
+"""What the reference stores and scores when a request failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Named switches; a field's value is what happens.
+
+    Attributes:
+        name: how reports call it. Scores of different protocols are never put side by side without saying so.
+        pandas_cells: read benchmark files as ``pandas.read_csv`` does by default: cells such as ``None``, ``N/A`` or
+            ``null`` are missing, and a column of numbers becomes numbers (an option ``3`` is shown as ``3.0`` when
+            another row has none). Off: a cell is the text that stands there and only an empty one is missing.
+        cached_images: show the model what the reference's image cache holds (alpha and palette dropped, ``.jpg``
+            names re-encoded) and send it as JPEG of quality 75 with the short edge scaled up to 100 pixels. Off: the
+            original bytes unless ``img_size`` asks for less.
+        localize_above_bytes: benchmark files above this size have every picture re-encoded as JPEG first; None never.
+        round_trip_table: predictions and the other columns pass through a spreadsheet before they are scored: ``N/A``
+            becomes nothing, ``=1+1`` becomes 0, a column of numbers becomes numbers. Off: scored as answered.
+        failed_text: text that stands for a failed request when it is scored, so that it may hit by chance. None: a
+            failed or missing answer is never correct.
+        keep_system_prompt: a benchmark's system message stays in force for the benchmarks after it in the same run.
+        empty_answer_fails: a reply without text counts as a failed request once its tries are used up. Off: after its
+            tries it is an answer, an empty one.
+    """
+
+    name: str
+    pandas_cells: bool
+    cached_images: bool
+    localize_above_bytes: int | None
+    round_trip_table: bool
+    failed_text: str | None
+    keep_system_prompt: bool
+    empty_answer_fails: bool
+
+
+EYECHART: Final = Protocol(
+    name="eyechart",
+    pandas_cells=False,
+    cached_images=False,
+    localize_above_bytes=None,
+    round_trip_table=False,
+    failed_text=None,
+    keep_system_prompt=False,
+    empty_answer_fails=False,
+)
+VLMEVAL: Final = Protocol(
+    name="vlmeval",
+    pandas_cells=True,
+    cached_images=True,
+    localize_above_bytes=1_000_000_000,
+    round_trip_table=True,
+    failed_text=FAILED_TEXT,
+    keep_system_prompt=True,
+    empty_answer_fails=True,
+)
+PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
+
+
+def resolve_protocol(protocol: str | Protocol) -> Protocol:
+    """Returns the protocol of that name, or the given one as it is.
+
+    Raises:
+        ConfigError: no protocol has this name.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"unknown protocol {protocol!r}; there are: {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol]
