@@ -27,7 +27,7 @@ class Image:
     """A still picture, by its base64 text or by its file; exactly one of the two is set.
 
     Attributes:
-        name: file name under which the reference would cache the picture, e.g. ``12.png``; names it in logs and goldens.
+        name: file name under which the reference would cache the picture, e.g. ``12.png``; names it in logs.
         base64: base64 text of the picture's file as the benchmark holds it, neither decoded nor checked.
         path: file of the picture.
         stored_as: None shows the model the original bytes. ``png`` and ``jpeg`` show what the reference's image cache
