@@ -87,6 +87,8 @@ class Prediction:
         latency_s: seconds on the wire of the attempt that decided.
         attempts: how many requests were sent.
         at: when it was written, ISO 8601 in UTC.
+        setup: hash of model, protocol and benchmark file as they were (engine/fingerprint.py): where it is unchanged the
+            fingerprint need not be computed again to be trusted.
     """
 
     index: str
@@ -100,6 +102,7 @@ class Prediction:
     latency_s: float | None = None
     attempts: int = 0
     at: str = ""
+    setup: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

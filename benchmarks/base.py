@@ -23,6 +23,11 @@ class Source(Interface):
     def columns(self) -> tuple[str, ...]:
         """Column names as the file has them, pictures included."""
 
+    @property
+    def stamp(self) -> str | None:
+        """Changes whenever the data may have changed (size and time of the file); None where pictures are files of
+        their own, which no single stamp covers."""
+
     def __len__(self) -> int:
         """Number of samples; reads the rest of the file's row offsets if they are not known yet."""
 

@@ -1,0 +1,79 @@
+"""Group commit: answers of many requests reach the journal together, and each learns when its own is on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from .journal import Journal
+
+__all__ = ["GroupCommit"]
+
+
+@dataclass(slots=True)
+class _Batch:
+    lines: list[bytes] = field(default_factory=list)
+    written: anyio.Event = field(default_factory=anyio.Event)
+
+
+class GroupCommit:
+    """The one writer of a journal.
+
+    While a batch is being written the next one fills up, so the number of writes adapts to the disk by itself: a fast
+    disk sees single lines, a slow one large batches, and the event loop never waits for either.
+    """
+
+    def __init__(self, journal: Journal, *, sync_interval_s: float = 1.0) -> None:
+        self._journal = journal
+        self._interval = sync_interval_s
+        self._pending = _Batch()
+        self._wake = anyio.Event()
+        self._closing = False
+        # Threads of its own: a prepare stage that fills the shared ones must not hold up answers.
+        self._write_thread = CapacityLimiter(1)
+        self._sync_thread = CapacityLimiter(1)
+        self._unsynced = False
+
+    async def write(self, line: bytes) -> None:
+        """Hands in a line and returns once it is in the file.
+
+        A failed write surfaces in `run`, which ends the run; then this never returns by itself but is cancelled.
+        """
+        batch = self._pending
+        batch.lines.append(line)
+        self._wake.set()
+        await batch.written.wait()
+
+    async def run(self) -> None:
+        """Writes batches until `close`, syncing to disk at least once a second while there is anything new.
+
+        Raises:
+            StorageError: a write failed; the lines of its batch count as not written.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._sync_regularly)
+            while not (self._closing and not self._pending.lines):
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                batch, self._pending = self._pending, _Batch()
+                if batch.lines:
+                    await to_thread.run_sync(self._journal.append, batch.lines, limiter=self._write_thread)
+                    self._unsynced = True
+                    batch.written.set()
+            tasks.cancel_scope.cancel()
+        if self._unsynced:
+            await to_thread.run_sync(self._journal.sync, limiter=self._sync_thread)
+
+    def close(self) -> None:
+        """Lets `run` end once everything handed in is written."""
+        self._closing = True
+        self._wake.set()
+
+    async def _sync_regularly(self) -> None:
+        while True:
+            await anyio.sleep(self._interval)
+            if self._unsynced:
+                self._unsynced = False
+                await to_thread.run_sync(self._journal.sync, limiter=self._sync_thread)

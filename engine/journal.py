@@ -1,0 +1,250 @@
+"""The predictions journal: an append-only file of one JSON object a line, the truth of a run.
+
+Written by one process at a time and only ever appended to. A process that dies in the middle of a line leaves a torn
+tail; it is cut off when the journal is opened for writing again. Everything before it stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from ..errors import StorageError
+from ..records import Failure, Prediction, Usage
+
+__all__ = ["Entry", "Journal", "Ledger", "encode_line", "read_ledger", "read_predictions"]
+
+_READ_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a resumed run must know of an answer it already has.
+
+    Attributes:
+        fingerprint: what determined the answer.
+        setup: see `Prediction.setup`.
+        ok: an answer; False for a recorded failure.
+    """
+
+    fingerprint: str
+    setup: str | None
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The latest entry of each sample in a journal.
+
+    Attributes:
+        entries: by sample index and repeat; a later line replaces an earlier one.
+        lines: number of readable lines.
+        bad_lines: numbers of lines, from 1, that are not journal lines; their samples are asked again.
+        torn_bytes: length of an unfinished last line.
+    """
+
+    entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    lines: int = 0
+    bad_lines: tuple[int, ...] = ()
+    torn_bytes: int = 0
+
+
+def encode_line(prediction: Prediction) -> bytes:
+    """Returns the journal line of a prediction, newline included; fields without a value are left out."""
+    record = {
+        "index": prediction.index,
+        "repeat": prediction.repeat,
+        "fingerprint": prediction.fingerprint,
+        "setup": prediction.setup,
+        "prediction": prediction.prediction,
+        "failure": asdict(prediction.failure) if prediction.failure else None,
+        "reasoning": prediction.reasoning,
+        "finish_reason": prediction.finish_reason,
+        "usage": asdict(prediction.usage) if prediction.usage else None,
+        "latency_s": None if prediction.latency_s is None else round(prediction.latency_s, 4),
+        "attempts": prediction.attempts,
+        "at": prediction.at,
+    }
+    try:
+        return orjson.dumps({k: v for k, v in record.items() if v is not None}, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        # A lone surrogate: Python's json lets it through as \udXXX, UTF-8 cannot hold it.
+        safe = {k: _printable(v) if isinstance(v, str) else v for k, v in record.items() if v is not None}
+        return orjson.dumps(safe, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _decode_line(line: bytes) -> Prediction | None:
+    """Reads one line; None when it is not a journal line."""
+    try:
+        record: Any = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(record, dict):
+        return None
+    index, repeat, fingerprint = record.get("index"), record.get("repeat", 0), record.get("fingerprint")
+    prediction, failure, usage = record.get("prediction"), record.get("failure"), record.get("usage")
+    if not (isinstance(index, str) and isinstance(repeat, int) and isinstance(fingerprint, str)):
+        return None
+    if not (isinstance(prediction, str) or isinstance(failure, dict)):
+        return None
+    try:
+        return Prediction(
+            index=index,
+            repeat=repeat,
+            fingerprint=fingerprint,
+            prediction=prediction if isinstance(prediction, str) else None,
+            failure=Failure(**failure) if isinstance(failure, dict) else None,
+            reasoning=record.get("reasoning"),
+            finish_reason=record.get("finish_reason"),
+            usage=Usage(**usage) if isinstance(usage, dict) else None,
+            latency_s=record.get("latency_s"),
+            attempts=record.get("attempts", 0),
+            at=record.get("at", ""),
+            setup=record.get("setup"),
+        )
+    except TypeError:
+        return None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """Yields line number, content and whether the line is finished."""
+    try:
+        with path.open("rb", buffering=_READ_CHUNK) as file:
+            for number, line in enumerate(file, 1):
+                yield number, line, line.endswith(b"\n")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_predictions(path: Path) -> Iterator[Prediction]:
+    """Yields every readable line of a journal in the order it was written; a missing file has none.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    for _, line, finished in _lines(path):
+        if finished and (prediction := _decode_line(line)) is not None:
+            yield prediction
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Reads what is already answered; a missing file is an empty ledger.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    entries: dict[tuple[str, int], Entry] = {}
+    bad: list[int] = []
+    lines = torn = 0
+    for number, line, finished in _lines(path):
+        if not finished:
+            torn = len(line)
+            break
+        prediction = _decode_line(line)
+        if prediction is None:
+            bad.append(number)
+            continue
+        lines += 1
+        key = (prediction.index, prediction.repeat)
+        entries[key] = Entry(prediction.fingerprint, prediction.setup, prediction.failure is None)
+    return Ledger(entries, lines, tuple(bad), torn)
+
+
+class Journal:
+    """A journal that is open for writing. Blocking; call it from a worker thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the file and cuts off a torn tail.
+
+        Raises:
+            StorageError: the file cannot be opened or repaired.
+        """
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            self._size = self._cut_torn_tail()
+        except OSError as error:
+            os.close(self._fd)
+            raise StorageError(f"cannot repair {path}: {error.strerror}") from error
+
+    def _cut_torn_tail(self) -> int:
+        size = os.fstat(self._fd).st_size
+        end = size
+        while end > 0:
+            start = max(0, end - _READ_CHUNK)
+            newline = os.pread(self._fd, end - start, start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end != size:
+            os.ftruncate(self._fd, end)
+        return end
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Writes finished lines; when it returns they survive the death of this process.
+
+        Raises:
+            StorageError: the disk is full or gone; nothing of this batch is left behind as a torn line.
+        """
+        data = b"".join(lines)
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._fd, memoryview(data)[written:])
+        except OSError as error:
+            self._undo()
+            raise StorageError(_why(self.path, error)) from error
+        self._size += len(data)
+
+    def _undo(self) -> None:
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            # The torn line stays; it is cut off when the journal is opened again.
+            return
+
+    def sync(self) -> None:
+        """Forces what was written to the disk, so that it survives a power failure.
+
+        Raises:
+            StorageError: the disk reports an error.
+        """
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOTSUP):  # a pipe or an odd file system has nothing to sync
+                return
+            raise StorageError(_why(self.path, error)) from error
+
+    def close(self) -> None:
+        """Closes the file; further calls of any method are errors."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _why(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {path} cannot grow. Free space and run the same command again; it continues here"
+    return f"cannot write {path}: {error.strerror}. Run the same command again once it is writable; it continues here"

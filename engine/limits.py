@@ -1,0 +1,116 @@
+"""Limits of one endpoint: how many requests are in flight, how many leave a minute, and when it asked for silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+__all__ = ["Gate", "Limits"]
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a user allows.
+
+    Attributes:
+        nproc: requests in flight at most.
+        rpm: requests a minute at most; None is unlimited.
+        tpm: tokens a minute (prompt and completion) at most; None is unlimited.
+    """
+
+    nproc: int
+    rpm: float | None = None
+    tpm: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("nproc", self.nproc), ("rpm", self.rpm), ("tpm", self.tpm)):
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be positive, not {value}")
+
+
+class Gate:
+    """Says when the next request may leave. Pure bookkeeping: the caller passes the time, in seconds of any clock.
+
+    Requests under ``rpm`` leave evenly spaced: a minute's worth at once would only be refused by the server. Tokens
+    are charged with the mean of the answers so far when a request leaves and corrected when its usage is known.
+
+    When the server says that it is overrun (429, 503), the whole endpoint pauses, as long as the server asks or else
+    from one second, doubling to a minute. Refusals of requests that left before the pause began belong to the same
+    wave and do not lengthen it. Each wave also halves the requests in flight; each success gives a share of one back,
+    so that a server that takes 16 at once is not asked by 256 again and again. ``nproc`` stays the upper bound.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.in_flight = 0
+        self.paused_until = -math.inf
+        self._wave_started = -math.inf
+        self._wave_pause = _FIRST_PAUSE_S
+        self._cap = float(limits.nproc)
+        self._next_by_rpm = -math.inf
+        self._token_debt_paid_at = -math.inf
+        self._mean_tokens = 0.0
+        self._seen_usage = 0
+
+    @property
+    def cap(self) -> int:
+        """Requests in flight that the endpoint is trusted with at present, 1 to nproc."""
+        return max(1, int(self._cap))
+
+    def wait_s(self, now: float) -> float:
+        """Returns seconds until a request may leave: 0 for now, infinity while all slots are taken."""
+        if self.in_flight >= self.cap:
+            return math.inf
+        return max(0.0, self.paused_until - now, self._next_by_rpm - now, self._token_debt_paid_at - now)
+
+    def why(self, now: float) -> str | None:
+        """Names what keeps the next request back: ``nproc``, ``server``, ``rpm``, ``tpm``; None when nothing does."""
+        if self.paused_until > now:
+            return "server"
+        if self.in_flight >= self.cap:
+            return "nproc" if self.cap >= self.limits.nproc else "server"
+        waits = {"rpm": self._next_by_rpm - now, "tpm": self._token_debt_paid_at - now}
+        name = max(waits, key=lambda key: waits[key])
+        return name if waits[name] > 0 else None
+
+    def leave(self, now: float) -> float:
+        """Takes a slot; returns the tokens charged, to be handed back to `arrive`."""
+        self.in_flight += 1
+        if self.limits.rpm:
+            self._next_by_rpm = max(now, self._next_by_rpm) + 60.0 / self.limits.rpm
+        self._charge(now, self._mean_tokens)
+        return self._mean_tokens
+
+    def arrive(self, now: float, charged: float, tokens: int | None) -> None:
+        """Gives the slot back; ``tokens`` is what the server counted, None when it gave no number."""
+        self.in_flight -= 1
+        if tokens is None:
+            return
+        self._seen_usage += 1
+        self._mean_tokens += (tokens - self._mean_tokens) / min(self._seen_usage, 100)
+        self._charge(now, tokens - charged)
+
+    def _charge(self, now: float, tokens: float) -> None:
+        if self.limits.tpm:
+            self._token_debt_paid_at = max(now, self._token_debt_paid_at) + tokens * 60.0 / self.limits.tpm
+
+    def succeeded(self) -> None:
+        """Notes an answer: the endpoint copes with what it gets."""
+        self._wave_pause = _FIRST_PAUSE_S
+        self._cap = min(float(self.limits.nproc), self._cap + 1.0 / self._cap)
+
+    def refused(self, now: float, left_at: float, retry_after: float | None) -> None:
+        """Notes a refusal for overload of a request that left at ``left_at``."""
+        if left_at >= self._wave_started:
+            self._wave_started = now
+            self._cap = max(1.0, self._cap / 2)
+            pause = self._wave_pause if retry_after is None else retry_after
+            self._wave_pause = min(_LONGEST_PAUSE_S, self._wave_pause * 2)
+        else:
+            pause = retry_after or 0.0
+        self.paused_until = max(self.paused_until, now + pause)

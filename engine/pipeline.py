@@ -1,0 +1,249 @@
+"""The way of a sample: prepared in threads, asked within the limits, written to the journal, scored.
+
+One `Pipeline` asks one model all its benchmarks. Every queue is bounded by count and bytes, a request holds a slot only
+while it is on the wire or its answer on the way to the disk, and a sample that waits for another try holds none.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+
+import anyio
+from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
+
+from ..adapters.base import Model, Request
+from ..errors import DataError, EmptyAnswer, EndpointError, Overloaded, RateLimited
+from ..records import Failure, Prediction, Reply
+from .journal import encode_line
+from .limits import Gate
+from .prepare import Item, Job, Preparer
+from .retry import Health, RetryPolicy
+
+__all__ = ["Pipeline", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a pipeline behaves.
+
+    Attributes:
+        prepare_threads: rows that are prepared at the same time.
+        batch: rows that go through a worker thread together: a hop per row would cost more than the row.
+        ready_bytes: bytes of requests, waiting or in flight, above which no more are prepared.
+        grace_s: how long requests in flight may go on when the run is asked to stop.
+        utc_now: wall clock, for the time stamps of the journal.
+    """
+
+    prepare_threads: int = 2
+    batch: int = 16
+    ready_bytes: int = 256 << 20
+    grace_s: float = 30.0
+    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class Pipeline:
+    """Asks one model the samples of several jobs."""
+
+    def __init__(
+        self,
+        model: Model,
+        preparer: Preparer,
+        *,
+        gate: Gate,
+        policy: RetryPolicy,
+        health: Health,
+        settings: Settings,
+    ) -> None:
+        self._model = model
+        self._preparer = preparer
+        self._gate = gate
+        self._policy = policy
+        self._health = health
+        self._settings = settings
+        self._ready: deque[Item] = deque()
+        self._later: list[tuple[float, int, Item]] = []
+        self._order = count()
+        self._alive = 0
+        self._alive_bytes = 0
+        self._feeding = 0
+        self._stopping = False
+        self._wake = anyio.Event()
+        self._room = anyio.Event()
+
+    async def run(self, stop: anyio.Event) -> None:
+        """Asks until every sample is answered or given up, or ``stop`` is set.
+
+        Raises:
+            EndpointUnusable: asking on is useless. Inside an exception group, as are:
+            StorageError: an answer could not be written.
+            DataError: a benchmark file is broken.
+        """
+        async with create_task_group() as tasks:
+            tasks.start_soon(self._watch, stop, tasks.cancel_scope)
+            async with create_task_group() as work:
+                self._feeding = self._settings.prepare_threads
+                limiter = CapacityLimiter(self._feeding)
+                for _ in range(self._feeding):
+                    work.start_soon(self._feed, limiter)
+                await self._dispatch(work)
+            tasks.cancel_scope.cancel()
+
+    async def _watch(self, stop: anyio.Event, scope: anyio.CancelScope) -> None:
+        await stop.wait()
+        self._stopping = True
+        self._wake.set()
+        self._room.set()
+        await anyio.sleep(self._settings.grace_s)
+        scope.cancel()
+
+    # -- preparing ---------------------------------------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        few_enough = self._alive < 2 * self._gate.limits.nproc + 2 * self._settings.batch
+        return few_enough and self._alive_bytes < self._settings.ready_bytes
+
+    async def _feed(self, limiter: CapacityLimiter) -> None:
+        batch = 1  # the first request should leave at once
+        while not self._stopping:
+            if not self._has_room():
+                if self._room.is_set():
+                    self._room = anyio.Event()
+                await self._room.wait()
+                continue
+            items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=limiter)
+            if items is None:
+                break
+            batch = min(2 * batch, self._settings.batch)
+            self._alive += len(items)
+            self._alive_bytes += sum(item.size for item in items)
+            self._ready.extend(items)
+            self._wake.set()
+        self._feeding -= 1
+        self._wake.set()
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    async def _dispatch(self, work: anyio.abc.TaskGroup) -> None:
+        while not self._stopping:
+            now = anyio.current_time()
+            item, wait = self._next(now)
+            if item is not None and item.request is None:
+                work.start_soon(self._record, item, self._prediction(item, failure=item.failure))
+            elif item is not None:
+                work.start_soon(self._handle, item, item.request, self._gate.leave(now))
+            elif wait is None:
+                return
+            else:
+                self._wake = anyio.Event()
+                with move_on_after(wait):
+                    await self._wake.wait()
+
+    def _next(self, now: float) -> tuple[Item | None, float | None]:
+        """Returns an item that may leave now, or how long there is nothing to do; (None, None) at the end."""
+        retry_in = self._later[0][0] - now if self._later else math.inf
+        if not self._ready and retry_in > 0:
+            if self._alive == 0 and self._feeding == 0:
+                return None, None
+            return None, retry_in
+        unprepared = bool(self._ready) and self._ready[0].request is None
+        if unprepared:
+            return self._ready.popleft(), 0.0
+        if (wait := self._gate.wait_s(now)) > 0:
+            return None, wait
+        if retry_in <= 0:
+            item = heapq.heappop(self._later)[2]
+            item.job.progress.retrying -= 1
+            return item, 0.0
+        return self._ready.popleft(), 0.0
+
+    async def _handle(self, item: Item, request: Request, charged: float) -> None:
+        tokens: int | None = None
+        try:
+            prediction = await self._ask(item, request)
+            if prediction is not None:
+                if prediction.usage:
+                    tokens = (prediction.usage.prompt_tokens or 0) + (prediction.usage.completion_tokens or 0)
+                # The slot is kept until the answer is on disk: a killed run never loses more than nproc answers.
+                await self._record(item, prediction)
+        finally:
+            self._gate.arrive(anyio.current_time(), charged, tokens)
+            self._wake.set()
+
+    async def _ask(self, item: Item, request: Request) -> Prediction | None:
+        """Sends one request; None when the sample will be asked again."""
+        progress = item.job.progress
+        left_at = anyio.current_time()
+        item.attempts.sent += 1
+        progress.requests += 1
+        progress.in_flight += 1
+        try:
+            reply = await self._model.ask(request)
+        except EndpointError as error:
+            return self._failed(item, error, left_at)
+        finally:
+            progress.in_flight -= 1
+        self._health.success()
+        self._gate.succeeded()
+        return self._prediction(item, reply=reply, latency_s=anyio.current_time() - left_at)
+
+    def _failed(self, item: Item, error: EndpointError, left_at: float) -> Prediction | None:
+        now = anyio.current_time()
+        attempts = item.attempts
+        attempts.counts[type(error)] = attempts.counts.get(type(error), 0) + 1
+        if attempts.first_failure_at is None:
+            attempts.first_failure_at, attempts.successes_then = now, self._health.successes
+        if isinstance(error, RateLimited | Overloaded):
+            self._gate.refused(now, left_at, error.retry_after)
+        self._health.failure(error, sample=item.sample.index, now=now)
+        wait = self._policy.next_wait_s(error, attempts, now=now, successes=self._health.successes)
+        if wait is not None:
+            heapq.heappush(self._later, (now + wait, next(self._order), item))
+            item.job.progress.retrying += 1
+            return None
+        if isinstance(error, EmptyAnswer) and not item.job.benchmark.protocol.empty_answer_fails:
+            return self._prediction(item, reply=Reply(""), latency_s=now - left_at)
+        failure = Failure(type(error).__name__, str(error), "ask", error.status)
+        return self._prediction(item, failure=failure, latency_s=now - left_at)
+
+    def _prediction(
+        self, item: Item, *, reply: Reply | None = None, failure: Failure | None = None, latency_s: float | None = None
+    ) -> Prediction:
+        return Prediction(
+            index=item.sample.index,
+            repeat=0,
+            fingerprint=item.fingerprint,
+            setup=item.job.setup,
+            prediction=reply.text if reply else None,
+            failure=failure,
+            reasoning=reply.reasoning if reply else None,
+            finish_reason=reply.finish_reason if reply else None,
+            usage=reply.usage if reply else None,
+            latency_s=latency_s,
+            attempts=item.attempts.sent,
+            at=self._settings.utc_now().isoformat(timespec="milliseconds"),
+        )
+
+    async def _record(self, item: Item, prediction: Prediction) -> None:
+        await item.job.commit.write(encode_line(prediction))
+        self._alive -= 1
+        self._alive_bytes -= item.size
+        self._room.set()
+        item.job.progress.note(prediction)
+        _running_score(item, prediction)
+        self._wake.set()
+
+
+def _running_score(item: Item, prediction: Prediction) -> None:
+    job: Job = item.job
+    try:
+        scored = job.benchmark.score(item.sample, prediction.prediction) if not prediction.failure else None
+    except DataError:
+        return  # the row's own answer is unreadable: the final scoring says so, with the row
+    job.progress.scored += 1
+    job.progress.points += scored.points if scored else 0.0

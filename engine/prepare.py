@@ -1,0 +1,145 @@
+"""The prepare stage: rows become requests, in worker threads, shortly before they are asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from ..adapters.base import Model, Request
+from ..benchmarks.base import Benchmark
+from ..errors import DataError, MediaError
+from ..messages import Message
+from ..records import Failure, Sample
+from .commit import GroupCommit
+from .fingerprint import Fingerprinter
+from .journal import Ledger
+from .progress import JobProgress
+from .retry import Attempts
+
+__all__ = ["Item", "Job", "Preparer"]
+
+_SKIPS_PER_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One benchmark that is asked of one model.
+
+    Attributes:
+        benchmark: what is asked.
+        limit: only the first rows; None for all.
+        ledger: answers that are there already.
+        setup: see `Prediction.setup`; None when stored answers must be checked one by one.
+        keep_failed: take recorded failures as final instead of asking again.
+        commit: writer of the journal.
+        progress: counters.
+        fingerprinter: hashes prompts.
+    """
+
+    benchmark: Benchmark
+    limit: int | None
+    ledger: Ledger
+    setup: str | None
+    keep_failed: bool
+    commit: GroupCommit
+    progress: JobProgress
+    fingerprinter: Fingerprinter
+
+
+@dataclass(slots=True)
+class Item:
+    """A sample on its way: prepared, asked, perhaps asked again.
+
+    Attributes:
+        job: where it belongs.
+        sample: the question.
+        fingerprint: of its prompt; empty when it could not be prepared.
+        request: ready to be sent; None when it could not be prepared.
+        failure: why it could not be prepared.
+        attempts: what happened to it so far.
+    """
+
+    job: Job
+    sample: Sample
+    fingerprint: str
+    request: Request | None
+    failure: Failure | None = None
+    attempts: Attempts = field(default_factory=Attempts)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory."""
+        return self.request.size if self.request else 0
+
+
+class Preparer:
+    """Hands out prepared items of several jobs, one job after the other. Safe to call from several threads.
+
+    Args:
+        jobs: what to ask, in order.
+        model: encodes requests.
+        inline: makes the pictures of a prompt ready to be sent.
+    """
+
+    def __init__(self, jobs: Sequence[Job], model: Model, inline: Callable[[Sequence[Message]], list[Message]]) -> None:
+        self._model = model
+        self._inline = inline
+        self._rows = self._open_rows(jobs)
+        self._lock = threading.Lock()
+
+    def next_batch(self, most: int) -> list[Item] | None:
+        """Reads on and prepares up to ``most`` items that need asking.
+
+        An empty list means that only answered rows were met this time; None that there are no more rows. A benchmark
+        file that breaks off ends its job with `JobProgress.error`.
+        """
+        with self._lock:
+            rows = self._take(most)
+        if rows is None:
+            return None
+        items = (self._prepare(job, sample) for job, sample in rows)
+        return [item for item in items if item is not None]
+
+    @staticmethod
+    def _open_rows(jobs: Sequence[Job]) -> Iterator[tuple[Job, Sample]]:
+        for job in jobs:
+            job.progress.state = "asking"
+            try:
+                for sample in islice(job.benchmark.samples(), job.limit):
+                    yield job, sample
+            except DataError as error:  # the other benchmarks of the run are none the worse for it
+                job.progress.error = str(error)
+
+    def _take(self, most: int) -> list[tuple[Job, Sample]] | None:
+        rows: list[tuple[Job, Sample]] = []
+        for count, (job, sample) in enumerate(self._rows, 1):
+            if self._surely_answered(job, sample):
+                job.progress.reused += 1
+            else:
+                rows.append((job, sample))
+            if len(rows) >= most or count >= _SKIPS_PER_BATCH:
+                return rows
+        return rows or None
+
+    @staticmethod
+    def _surely_answered(job: Job, sample: Sample) -> bool:
+        entry = job.ledger.entries.get((sample.index, 0))
+        if entry is None or not (entry.ok or job.keep_failed):
+            return False
+        return job.setup is not None and entry.setup == job.setup
+
+    def _prepare(self, job: Job, sample: Sample) -> Item | None:
+        try:
+            messages = self._inline(job.benchmark.prompt(sample))
+        except (MediaError, DataError) as error:
+            return Item(job, sample, "", None, Failure(type(error).__name__, str(error), "prepare"))
+        fingerprint = job.fingerprinter.of(messages)
+        entry = job.ledger.entries.get((sample.index, 0))
+        if entry is not None and (entry.ok or job.keep_failed):
+            if entry.fingerprint == fingerprint:
+                job.progress.reused += 1
+                return None
+            job.progress.stale += 1
+        return Item(job, sample, fingerprint, self._model.encode(messages))

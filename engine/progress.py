@@ -1,0 +1,80 @@
+"""Where a run stands: plain counters that the engine writes and a display reads whenever it likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..records import Prediction
+from .limits import Gate
+
+__all__ = ["JobProgress", "RunProgress"]
+
+
+@dataclass(slots=True)
+class JobProgress:
+    """Counters of one benchmark asked of one model.
+
+    Attributes:
+        model: result name of the model.
+        benchmark: name of the benchmark.
+        total: number of samples; None until the benchmark file has been read to its end.
+        reused: answers that were there before this run began.
+        answered: answers that came in this run.
+        failed: samples given up in this run.
+        retrying: samples that wait for another try.
+        in_flight: requests on the wire.
+        stale: stored answers that did not fit the present prompt or parameters and are asked again.
+        requests: requests sent.
+        scored: answers with a running score.
+        points: sum of their running scores, each 0 to 1.
+        prompt_tokens: tokens of prompts as counted by the server.
+        completion_tokens: tokens of answers as counted by the server.
+        state: ``waiting``, ``asking``, ``scoring`` or ``done``.
+        error: why this benchmark cannot be asked to its end, or not be scored.
+    """
+
+    model: str
+    benchmark: str
+    total: int | None = None
+    reused: int = 0
+    answered: int = 0
+    failed: int = 0
+    retrying: int = 0
+    in_flight: int = 0
+    stale: int = 0
+    requests: int = 0
+    scored: int = 0
+    points: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    state: str = "waiting"
+    error: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Samples that need no further request."""
+        return self.reused + self.answered + self.failed
+
+    @property
+    def score(self) -> float | None:
+        """Mean running score of the answers that came in this run, None before the first."""
+        return self.points / self.scored if self.scored else None
+
+    def note(self, prediction: Prediction) -> None:
+        """Counts an answer or failure that has reached the journal."""
+        if prediction.failure:
+            self.failed += 1
+        else:
+            self.answered += 1
+        if prediction.usage:
+            self.prompt_tokens += prediction.usage.prompt_tokens or 0
+            self.completion_tokens += prediction.usage.completion_tokens or 0
+
+
+@dataclass(slots=True)
+class RunProgress:
+    """All jobs of a run, and the gates of its endpoints by model."""
+
+    jobs: list[JobProgress] = field(default_factory=list)
+    gates: dict[str, Gate] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
