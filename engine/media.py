@@ -1,0 +1,343 @@
+"""Turns the pictures and videos of messages into what a request can carry.
+
+The usual way of a picture is short: its base64 text goes out as the benchmark holds it, byte for byte, after a cheap
+look at its header and end. It is decoded only when something asks for other pixels (``img_size``, a size limit, the
+reference's image cache), when its end is missing so that a decoder has to judge, or when its format is one that
+servers commonly refuse (BMP, TIFF and whatever else Pillow reads): those are sent as PNG, which shows the same pixels.
+
+All functions are pure and thread-safe: no Pillow global is read for a decision or changed; sizes are checked from the
+header before pixels are allocated.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import io
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import PIL.Image
+
+from ..errors import MediaError
+from ..messages import Image, InlineMedia, Message, Part, Video
+from ..scoring.protocol import Protocol
+from .sniff import look, sound_base64
+
+__all__ = ["MediaSettings", "load_image", "media_settings", "prepare_messages"]
+
+MAX_PIXELS: Final = 178_956_970
+"""Where Pillow refuses a picture by default: 512 MiB of RGB."""
+MAX_BYTES: Final = 1 << 30
+_REFERENCE_MIN_EDGE: Final = 100
+_JPEG_QUALITY: Final = 75
+_SENT_AS_THEY_ARE: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+_FLATTENED: Final = frozenset({"RGBA", "P", "LA"})
+_JPEG_MODES: Final = frozenset({"1", "L", "RGB", "CMYK", "YCbCr"})
+_PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_VIDEO_MIMES: Final = {
+    ".avi": "video/x-msvideo",
+    ".flv": "video/x-flv",
+    ".mkv": "video/x-matroska",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+}
+# What Pillow's readers are known to raise on damaged files, besides its own classes.
+_DECODER_ERRORS: Final = (
+    PIL.Image.DecompressionBombError,
+    PIL.Image.DecompressionBombWarning,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """How pictures and videos are sent.
+
+    Attributes:
+        img_size: longest edge in pixels; larger pictures are scaled down. -1: no limit.
+        total_img_size: edge of the square whose area all pictures of one message share; each gets
+            ``total_img_size / sqrt(n)`` as its longest edge. With `reencode` the reference's formula instead:
+            ``img_size / sqrt(n)``, and nothing without ``img_size``. -1: no limit.
+        max_file_size: longest base64 text in characters; larger pictures are scaled down as JPEG until they fit.
+            None: no limit.
+        min_edge: shortest edge in pixels; smaller pictures are scaled up, sizes cut to whole pixels. 0: no limit.
+        reencode: send every picture as JPEG of quality 75, as the reference does.
+        max_pixels: larger pictures are refused (decompression bombs).
+        max_bytes: larger files are refused.
+        inline_videos: put a video's file into the request as a data URL. Off: send its address as it stands.
+    """
+
+    img_size: int = -1
+    total_img_size: int = -1
+    max_file_size: int | None = None
+    min_edge: int = 0
+    reencode: bool = False
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_BYTES
+    inline_videos: bool = True
+
+    def target(self, n_images: int) -> int:
+        """Returns the longest edge allowed for each of n pictures of one message, 0 or less for any."""
+        if self.total_img_size <= 0:
+            return self.img_size
+        if self.reencode:
+            return min(self.img_size, int(self.img_size / math.sqrt(n_images))) if self.img_size > 0 else -1
+        shared = max(1, int(self.total_img_size / math.sqrt(n_images)))
+        return min(self.img_size, shared) if self.img_size > 0 else shared
+
+    def keeps(self, size: tuple[int, int], characters: int, target: int) -> bool:
+        """Whether a picture of this size may be sent as it is."""
+        return (
+            not self.reencode
+            and (target <= 0 or max(size) <= target)
+            and min(size) >= self.min_edge
+            and (self.max_file_size is None or characters <= self.max_file_size)
+        )
+
+
+def media_settings(
+    protocol: Protocol,
+    *,
+    img_size: int = -1,
+    total_img_size: int = -1,
+    max_file_size: int | None = None,
+    inline_videos: bool = True,
+) -> MediaSettings:
+    """Returns the settings that a protocol and a model's fields ask for."""
+    return MediaSettings(
+        img_size=img_size,
+        total_img_size=total_img_size,
+        max_file_size=max_file_size,
+        min_edge=_REFERENCE_MIN_EDGE if protocol.cached_images else 0,
+        reencode=protocol.cached_images,
+        inline_videos=inline_videos,
+    )
+
+
+def prepare_messages(messages: Sequence[Message], settings: MediaSettings) -> list[Message]:
+    """Returns the messages with `InlineMedia` in the place of pictures and of videos that are files.
+
+    A video with an http(s) or data address stays a `Video`, and so does every video without `inline_videos`.
+
+    Raises:
+        MediaError: a picture or video cannot be read; the text names it and says why.
+    """
+    return [_prepared(message, settings) for message in messages]
+
+
+def _prepared(message: Message, settings: MediaSettings) -> Message:
+    n_images = sum(isinstance(part, Image) for part in message.parts)
+    target = settings.target(n_images) if n_images else -1
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Image):
+            parts.append(_prepared_image(part, settings, target))
+        elif isinstance(part, Video) and settings.inline_videos:
+            parts.append(_prepared_video(part, settings))
+        else:
+            parts.append(part)
+    return Message(message.role, tuple(parts))
+
+
+def load_image(image: Image, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> PIL.Image.Image:
+    """Opens a picture as the model is to see it before any scaling, `Image.stored_as` applied.
+
+    Returns:
+        The picture; Pillow decodes it when its pixels are first used, and may do so at a smaller scale.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        return _stored(_opened(_bytes_of(image, max_bytes), max_pixels), image, max_pixels)
+    except _DECODER_ERRORS as error:
+        raise _failed(image, error) from None
+
+
+def _prepared_image(image: Image, settings: MediaSettings, target: int) -> InlineMedia:
+    try:
+        if settings.reencode or image.stored_as:
+            raw = _bytes_of(image, settings.max_bytes)
+            picture = _stored(_opened(raw, settings.max_pixels), image, settings.max_pixels)
+            return _encoded(picture, settings, target)
+        return _passed_on(image, settings, target)
+    except _DECODER_ERRORS as error:
+        raise _failed(image, error) from None
+
+
+def _passed_on(image: Image, settings: MediaSettings, target: int) -> InlineMedia:
+    """Sends the bytes as they are where that is right; the short way of nearly all pictures."""
+    text = sound_base64(_base64_of(image, settings.max_bytes))
+    seen = look(text)
+    mime = seen.mime if seen.mime in _SENT_AS_THEY_ARE else None
+    if seen.size is not None:
+        _check_pixels(seen.size, settings.max_pixels)
+        if mime is not None and seen.complete and settings.keeps(seen.size, len(text), target):
+            return _inline(text, mime)
+    picture = _opened(binascii.a2b_base64(text), settings.max_pixels)
+    if not settings.keeps(picture.size, len(text), target):
+        return _inline(_scaled_jpeg(picture, settings, target), "image/jpeg")
+    picture.load()
+    return _encoded(picture, settings, target) if mime is None else _inline(text, mime)
+
+
+def _encoded(picture: PIL.Image.Image, settings: MediaSettings, target: int) -> InlineMedia:
+    """Encodes a picture: as PNG where its pixels may stay as they are, else as JPEG, scaled as asked."""
+    if settings.keeps(picture.size, 0, target):
+        text = _text(picture if picture.mode in _PNG_MODES else picture.convert("RGB"), "PNG")
+        if settings.max_file_size is None or len(text) <= settings.max_file_size:
+            return _inline(text, "image/png")
+    return _inline(_scaled_jpeg(picture, settings, target), "image/jpeg")
+
+
+def _scaled_jpeg(picture: PIL.Image.Image, settings: MediaSettings, target: int) -> bytes:
+    """Scales and encodes as the reference does: bicubic, quality 75, sizes cut to whole pixels."""
+    picture = _flattened(picture)
+    if picture.mode not in _JPEG_MODES:
+        picture = picture.convert("RGB")
+    if target > 0:
+        picture.thumbnail((target, target))
+    shown = picture
+    if min(picture.size) < settings.min_edge:
+        shown = _resized(picture, settings.min_edge / min(picture.size), settings.max_pixels)
+    text = _text(shown, "JPEG")
+    while settings.max_file_size is not None and len(text) > settings.max_file_size:
+        smaller = _resized(shown, math.sqrt(settings.max_file_size / len(text)), settings.max_pixels)
+        if smaller.size == shown.size:
+            smaller = _resized(shown, 1 - 1 / max(shown.size), settings.max_pixels)
+        shown, text = smaller, _text(smaller, "JPEG")
+    return text
+
+
+def _resized(picture: PIL.Image.Image, factor: float, max_pixels: int) -> PIL.Image.Image:
+    width, height = int(picture.size[0] * factor), int(picture.size[1] * factor)
+    if width < 1 or height < 1:
+        raise ValueError("it cannot be made small enough for max_file_size")
+    _check_pixels((width, height), max_pixels)
+    return picture.resize((width, height))
+
+
+def _flattened(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Drops alpha and palette without compositing, as the reference does."""
+    if picture.mode not in _FLATTENED:
+        return picture
+    picture.load()
+    # Alpha is dropped anyway; left in, Pillow warns that it cannot keep it.
+    picture.info.pop("transparency", None)
+    return picture.convert("RGB")
+
+
+def _stored(picture: PIL.Image.Image, image: Image, max_pixels: int) -> PIL.Image.Image:
+    """Passes a picture through the reference's image cache."""
+    if image.stored_as is None:
+        return picture
+    picture = _flattened(picture)
+    if image.stored_as == "png":
+        picture.load()
+        return picture
+    if picture.mode not in _JPEG_MODES:
+        picture = picture.convert("RGB")
+    return _opened(_file(picture, "JPEG"), max_pixels)
+
+
+def _file(picture: PIL.Image.Image, file_format: str) -> bytes:
+    buffer = io.BytesIO()
+    if file_format == "JPEG":
+        picture.save(buffer, format=file_format, quality=_JPEG_QUALITY)
+    else:
+        picture.save(buffer, format=file_format)
+    return buffer.getvalue()
+
+
+def _text(picture: PIL.Image.Image, file_format: str) -> bytes:
+    return binascii.b2a_base64(_file(picture, file_format), newline=False)
+
+
+def _opened(raw: bytes, max_pixels: int) -> PIL.Image.Image:
+    """Opens a file's bytes; its size is checked, its pixels are not decoded yet."""
+    if not raw:
+        raise ValueError("it is empty")
+    picture = PIL.Image.open(io.BytesIO(raw))
+    _check_pixels(picture.size, max_pixels)
+    return picture
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise ValueError(f"its header says {width} x {height} pixels")
+    if width * height > max_pixels:
+        raise ValueError(f"it has {width} x {height} pixels; more than {max_pixels} are refused")
+
+
+def _bytes_of(image: Image, max_bytes: int) -> bytes:
+    if image.path is not None:
+        return _read(image.path, max_bytes)
+    return binascii.a2b_base64(sound_base64(_base64_of(image, max_bytes)))
+
+
+def _base64_of(image: Image, max_bytes: int) -> bytes:
+    if image.path is not None:
+        return binascii.b2a_base64(_read(image.path, max_bytes), newline=False)
+    text = image.base64 or b""
+    if len(text) * 3 // 4 > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes} bytes")
+    return text
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    """Reads a file whole; devices and pipes are refused before they are opened, they may never end."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+    with path.open("rb") as file:
+        raw = file.read(max_bytes + 1)
+    if len(raw) > max_bytes:
+        raise ValueError(f"{path} is larger than {max_bytes} bytes")
+    return raw
+
+
+def _prepared_video(video: Video, settings: MediaSettings) -> Part:
+    address = urlsplit(video.url) if "://" in video.url[:16] or video.url.startswith("data:") else None
+    if address is not None and address.scheme.lower() != "file":
+        return video
+    path = Path(video.url if address is None else url2pathname(address.path))
+    try:
+        raw = _read(path, settings.max_bytes)
+    except (OSError, ValueError) as error:
+        raise MediaError(f"video {path.name}: {error}") from None
+    if not raw:
+        raise MediaError(f"video {path.name}: it is empty")
+    mime = _VIDEO_MIMES.get(path.suffix.lower(), "video/mp4")
+    text = binascii.b2a_base64(raw, newline=False)
+    return InlineMedia("video", mime, text, hashlib.sha256(text).hexdigest())
+
+
+def _inline(text: bytes, mime: str) -> InlineMedia:
+    return InlineMedia("image", mime, text, hashlib.sha256(text).hexdigest())
+
+
+def _failed(image: Image, error: BaseException) -> MediaError:
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return MediaError(f"picture {image.name}: it is no picture that can be read")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return MediaError(f"picture {image.name}: {reason[:200]}")
