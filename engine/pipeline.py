@@ -133,10 +133,11 @@ class Pipeline:
         while not self._stopping:
             now = anyio.current_time()
             item, wait = self._next(now)
-            if item is not None and item.request is None:
-                work.start_soon(self._record, item, self._prediction(item, failure=item.failure))
-            elif item is not None:
-                work.start_soon(self._handle, item, item.request, self._gate.leave(now))
+            if item is not None:
+                if (request := item.request) is None:
+                    work.start_soon(self._record, item, self._prediction(item, failure=item.failure))
+                else:
+                    work.start_soon(self._handle, item, request, self._gate.leave(now))
             elif wait is None:
                 return
             else:

@@ -1,0 +1,204 @@
+"""The report of a run: one entry for each model and benchmark, as JSON, Markdown and the reference's csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..records import Cell, Metric, ScoreResult
+from .run_folder import write_bytes, write_json
+from .tally import Tally
+
+__all__ = ["Entry", "Report", "csv_name", "csv_text"]
+
+State = Literal["finished", "incomplete", "interrupted", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One benchmark asked of one model.
+
+    Attributes:
+        model: result name of the model.
+        benchmark: name of the benchmark.
+        total: samples that were to be asked.
+        tally: what the journal holds.
+        score: the result; None when it was not scored (``mode: infer``) or could not be.
+        error: why there is no score, or why not everything could be asked.
+        data: file of the benchmark, its size and digest where known.
+    """
+
+    model: str
+    benchmark: str
+    total: int
+    tally: Tally
+    score: ScoreResult | None = None
+    error: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """Samples that have neither an answer nor a failure yet."""
+        return self.total - len(self.tally.answers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON can hold it; per-sample records are in ``scores.json``, not here."""
+        counts = {"total": self.total, "missing": self.missing, **self.tally.summary()}
+        if self.score:
+            counts |= {k: v for k, v in self.score.counts.items() if k not in counts}
+        return {
+            "model": self.model,
+            "benchmark": self.benchmark,
+            "protocol": self.score.protocol if self.score else None,
+            "error": self.error,
+            "counts": counts,
+            "columns": list(self.score.columns) if self.score else [],
+            "table": [dict(row) for row in self.score.table] if self.score else [],
+            "metrics": [_metric(m) for m in self.score.metrics] if self.score else [],
+            "data": dict(self.data),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a run.
+
+    Attributes:
+        run_dir: folder of the run.
+        protocol: name of the protocol.
+        state: ``finished`` with every sample answered; ``incomplete`` with failed samples; ``interrupted`` by the user;
+            ``stopped`` because an endpoint is of no use.
+        entries: one for each model and benchmark.
+        problems: what stopped a model, in words.
+        wall_s: seconds that this process spent on the run.
+        notes: what the user should know about the configuration.
+    """
+
+    run_dir: Path
+    protocol: str
+    state: State
+    entries: tuple[Entry, ...]
+    problems: tuple[str, ...] = ()
+    wall_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command line: 0, 1 (a benchmark could not be used), 2, 3 or 130."""
+        if self.state == "interrupted":
+            return 130
+        if self.state == "stopped":
+            return 3
+        if any(entry.error for entry in self.entries):
+            return 1
+        return 2 if any(entry.tally.failed or entry.missing for entry in self.entries) else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole report as JSON can hold it."""
+        return {
+            "run_dir": str(self.run_dir),
+            "protocol": self.protocol,
+            "state": self.state,
+            "exit_code": self.exit_code,
+            "wall_s": round(self.wall_s, 3),
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "entries": [entry.as_dict() for entry in self.entries],
+        }
+
+    def as_markdown(self) -> str:
+        """The report for people."""
+        lines = [f"# Report of {self.run_dir.name}", "", f"Protocol `{self.protocol}`, run {self.state}.", ""]
+        lines += [f"- **Problem:** {problem}" for problem in self.problems]
+        lines += [f"- {note}" for note in self.notes]
+        for entry in self.entries:
+            lines += ["", f"## {entry.model} on {entry.benchmark}", "", *_entry_markdown(entry)]
+        return "\n".join(lines) + "\n"
+
+    def save(self) -> None:
+        """Writes ``report.json`` and ``report.md`` into the run folder.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        write_json(self.run_dir / "report.json", self.as_dict())
+        write_bytes(self.run_dir / "report.md", self.as_markdown().encode())
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {"name": metric.name, "row": metric.row, **asdict(metric.estimate)}
+
+
+def _entry_markdown(entry: Entry) -> Iterable[str]:
+    tally = entry.tally
+    counts = f"{tally.ok} of {entry.total} answered, {tally.failed} failed"
+    if entry.missing:
+        counts += f", {entry.missing} not asked yet"
+    if entry.score:
+        counts += f", {entry.score.counts.get('unparsed', 0)} unparsed, {tally.truncated} truncated"
+        counts += f", {entry.score.counts.get('judged', 0)} judged"
+    yield counts + "."
+    for kind, number in tally.failures.items():
+        yield f"- {number} x {kind}, first: {_plain(tally.first_failures[kind])}"
+    if entry.error:
+        yield f"- **Error:** {_plain(entry.error)}"
+    if tally.prompt_tokens is not None:
+        yield f"- tokens: {tally.prompt_tokens} in prompts, {tally.completion_tokens or 0} in answers"
+    if tally.latency_s:
+        shown = ", ".join(f"{name} {value:.2f} s" for name, value in tally.latency_s.items())
+        yield f"- latency: {shown}; {tally.requests} requests"
+    if entry.score:
+        yield ""
+        yield from _metrics_markdown(entry.score)
+
+
+def _metrics_markdown(score: ScoreResult) -> Iterable[str]:
+    if not score.metrics:
+        yield "| " + " | ".join(score.columns) + " |"
+        yield "|" + " --- |" * len(score.columns)
+        for row in score.table:
+            yield "| " + " | ".join(_plain(_shown(row.get(column))) for column in score.columns) + " |"
+        return
+    yield "| accuracy | value | 95 % interval | standard error | n | pictures |"
+    yield "| --- | ---: | --- | ---: | ---: | ---: |"
+    for metric in score.metrics:
+        e = metric.estimate
+        name = _plain(f"{metric.row}: {metric.name}" if metric.row not in ("", "none") else metric.name)
+        interval = "" if e.low is None or e.high is None else f"{e.low:.4g} to {e.high:.4g}"
+        error = "" if e.stderr is None else f"{e.stderr:.3g}"
+        yield f"| {name} | {_shown(e.mean)} | {interval} | {error} | {e.n} | {e.clusters} |"
+
+
+def _shown(value: Cell) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _plain(text: str) -> str:
+    """Makes text fit for one cell of a Markdown table."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
+
+
+def csv_name(model: str, benchmark: str) -> str:
+    """File name under which tools that read the reference's output expect the result table."""
+    return f"{model}_{benchmark}_acc.csv"
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+    """Renders a result table as the reference does: every cell quoted, missing values empty, floats unrounded."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if _missing(row.get(column)) else row[column] for column in columns])
+    return buffer.getvalue()
+
+
+def _missing(value: Cell) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
