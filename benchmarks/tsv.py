@@ -1,0 +1,330 @@
+"""Tab-separated files read row by row, in the dialect of ``pandas.read_csv``.
+
+A benchmark's file holds its pictures as text and can be larger than memory. `TsvFile` remembers where each row
+starts, eight bytes a row, and extends that index only as far as it is asked to: the first rows of a 10 GB file are
+there at once. It reads with ``pread`` and not through a memory map, whose pages would count as resident memory and
+where a file that is cut off meanwhile would kill the process instead of raising.
+
+The dialect: UTF-8, a byte order mark is skipped; rows end with LF, CR LF or CR; lines without anything but spaces are
+skipped; a double quote is special at the start of a field only, where two of them stand for one and tabs and line
+ends belong to the field; text after a closing quote belongs to the field as well; missing trailing fields are
+missing; more fields than the header has are an error.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from array import array
+from pathlib import Path
+from typing import Final, NoReturn, TypeAlias
+
+from ..errors import DataError
+
+__all__ = ["Fields", "TsvFile"]
+
+Fields: TypeAlias = tuple[bytes | None, ...]
+"""One row: the bytes of each column, None where the row is too short to have it."""
+
+_CHUNK: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+_TAB, _LF, _CR, _SPACE, _QUOTE = b'\t\n\r "'
+
+# Where the scanner stands between two chunks.
+_START, _SPACES, _FIELD, _QUOTED, _CLOSING = range(5)
+
+
+class _Scanner:
+    """Finds the offsets at which rows start; fed with consecutive chunks of one file."""
+
+    def __init__(self) -> None:
+        self.state = _START
+        self.starts: array[int] = array("Q")
+        self._last_byte = _LF
+        self._spaces_from = 0
+
+    def feed(self, chunk: bytes, base: int) -> None:
+        """Scans a chunk that begins at the offset `base` of the file."""
+        size = len(chunk)
+        pos = 0
+        if self.state == _CLOSING:
+            self.state, pos = (_QUOTED, 1) if chunk[0] == _QUOTE else (_FIELD, 0)
+        while pos < size:
+            if self.state == _QUOTED:
+                pos = self._leave_quotes(chunk, pos)
+            elif self.state == _FIELD:
+                pos = self._scan_fields(chunk, pos, base)
+            else:
+                pos = self._start_row(chunk, pos, base)
+        self._last_byte = chunk[-1]
+
+    def _leave_quotes(self, chunk: bytes, pos: int) -> int:
+        quote = chunk.find(b'"', pos)
+        if quote < 0:
+            return len(chunk)
+        if quote + 1 == len(chunk):
+            self.state = _CLOSING
+            return len(chunk)
+        if chunk[quote + 1] == _QUOTE:
+            return quote + 2
+        self.state = _FIELD
+        return quote + 1
+
+    def _start_row(self, chunk: bytes, pos: int, base: int) -> int:
+        """Skips empty lines and lines of spaces, then notes where the row starts."""
+        byte = chunk[pos]
+        if byte in (_LF, _CR):
+            self.state = _START
+            return pos + 1
+        if byte == _SPACE:
+            if self.state == _START:
+                self.state, self._spaces_from = _SPACES, base + pos
+            return pos + 1
+        self.starts.append(self._spaces_from if self.state == _SPACES else base + pos)
+        if byte == _QUOTE and self.state == _START:
+            self.state = _QUOTED
+            return pos + 1
+        self.state = _FIELD
+        return pos
+
+    def _scan_fields(self, chunk: bytes, pos: int, base: int) -> int:  # noqa: C901 - one loop, as it is the hot one
+        """Goes on to the next quoted field or the next row that needs a closer look, over plain rows in one sweep."""
+        size = len(chunk)
+        find, add = chunk.find, self.starts.append
+        feed_at = quote = cr = -1
+        while True:
+            if feed_at < pos and (feed_at := find(b"\n", pos)) < 0:
+                feed_at = size
+            if cr < pos and (cr := find(b"\r", pos)) < 0:
+                cr = size
+            if quote < pos and (quote := find(b'"', pos)) < 0:
+                quote = size
+            end = min(feed_at, cr)
+            if quote < end:
+                pos = quote + 1
+                if (chunk[quote - 1] if quote else self._last_byte) == _TAB:
+                    self.state = _QUOTED
+                    while self.state == _QUOTED and pos < size:
+                        pos = self._leave_quotes(chunk, pos)
+                    if self.state != _FIELD:
+                        return pos
+            elif end == size:
+                return size
+            else:
+                pos = end + 2 if end == cr and feed_at == cr + 1 < size else end + 1
+                if pos == size or chunk[pos] in (_LF, _CR, _SPACE, _QUOTE):
+                    self.state = _START
+                    return pos
+                add(base + pos)
+
+
+def _split_quoted(raw: bytes) -> list[bytes]:
+    """Splits one row that has a double quote in it."""
+    fields: list[bytes] = []
+    size = len(raw)
+    tab = line_end = -1
+    pos = 0
+    while True:
+        text = b""
+        if pos < size and raw[pos] == _QUOTE:
+            start = pos + 1
+            close = raw.find(b'"', start)
+            while close >= 0 and raw[close + 1 : close + 2] == b'"':
+                close = raw.find(b'"', close + 2)
+            if close < 0:
+                close = size
+            text = raw[start:close].replace(b'""', b'"')
+            pos = min(close + 1, size)
+        if tab < pos and (tab := raw.find(b"\t", pos)) < 0:
+            tab = size
+        if line_end < pos:
+            line_end = _first_line_end(raw, pos)
+        end = min(tab, line_end)
+        rest = raw[pos:end]
+        fields.append(text + rest if text else rest)
+        if end == line_end:
+            return fields
+        pos = end + 1
+
+
+def _first_line_end(raw: bytes, pos: int) -> int:
+    feed = raw.find(b"\n", pos)
+    end = len(raw) if feed < 0 else feed
+    carriage = raw.find(b"\r", pos, end)
+    return end if carriage < 0 else carriage
+
+
+def _split(raw: bytes) -> list[bytes]:
+    if b'"' in raw:
+        return _split_quoted(raw)
+    return raw[: _first_line_end(raw, 0)].split(b"\t")
+
+
+class TsvFile:
+    """Random access to the rows of a TSV; thread-safe.
+
+    Attributes:
+        path: the file.
+        size: its bytes when it was opened.
+        columns: names in the header. A nameless column is called ``Unnamed: <position>``, as pandas does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file and reads its header.
+
+        Raises:
+            DataError: the file cannot be read, is empty, or its header is not usable.
+        """
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as err:
+            raise DataError(f"cannot read {path}: {err.strerror}") from err
+        self._close = weakref.finalize(self, os.close, self._fd)
+        self.size = os.fstat(self._fd).st_size
+        self._lock = threading.Lock()
+        self._scanner = _Scanner()
+        self._scanned = len(_BOM) if self._read(0, len(_BOM), check=False) == _BOM else 0
+        self._cached: tuple[int, Fields] = (-1, ())
+        self.columns = self._header()
+
+    def close(self) -> None:
+        """Gives the file back; rows cannot be read afterwards."""
+        self._close()
+
+    def __len__(self) -> int:
+        """Number of rows below the header; scans the rest of the file.
+
+        Raises:
+            DataError: a quoted field is never closed, or the file changed under our hands.
+        """
+        with self._lock:
+            while self._scanned < self.size:
+                self._scan_chunk()
+            self._check_end()
+            return len(self._scanner.starts) - 1
+
+    def has_row(self, row: int) -> bool:
+        """Says whether there is such a row (from 0), scanning just far enough to know.
+
+        Raises:
+            DataError: as for `__len__`.
+        """
+        return self._span(row) is not None
+
+    def row(self, row: int) -> Fields:
+        """Reads one row, from 0; the last one read is kept.
+
+        Raises:
+            DataError: the row has more fields than the header, or is not UTF-8.
+            IndexError: there is no such row.
+        """
+        position, fields = self._cached
+        if position == row:
+            return fields
+        span = self._span(row)
+        if span is None:
+            raise IndexError(row)
+        fields = self._parse(self._read(*span), row)
+        self._cached = (row, fields)
+        return fields
+
+    def where(self, row: int) -> str:
+        """Names a row for people: file, data row from 1, and the line an editor shows."""
+        span = self._span(row)
+        offset = self.size if span is None else span[0]
+        return f"{self.path}, data row {row + 1} (line {self._line(offset)})"
+
+    def _span(self, row: int) -> tuple[int, int] | None:
+        """Offset and length of a row with what separates it from the next one."""
+        if row < -1:
+            raise IndexError(row)
+        starts = self._scanner.starts
+        following = row + 2  # the header is the first entry, and a row ends where its follower starts
+        if following >= len(starts):
+            with self._lock:
+                while following >= len(starts) and self._scanned < self.size:
+                    self._scan_chunk()
+                if following >= len(starts):
+                    self._check_end()
+        if following < len(starts):
+            return starts[following - 1], starts[following] - starts[following - 1]
+        if following == len(starts):
+            return starts[following - 1], self.size - starts[following - 1]
+        return None
+
+    def _scan_chunk(self) -> None:
+        chunk = self._read(self._scanned, min(_CHUNK, self.size - self._scanned))
+        self._scanner.feed(chunk, self._scanned)
+        self._scanned += len(chunk)
+
+    def _check_end(self) -> None:
+        if self._scanner.state == _QUOTED:
+            starts = self._scanner.starts
+            what = "the header" if len(starts) == 1 else f"data row {len(starts) - 1}"
+            raise DataError(
+                f"{self.path}, {what} (line {self._line(starts[-1])}): a field opens with a double quote that is "
+                "never closed; close it, or double the quote and put the whole field in quotes"
+            )
+
+    def _read(self, offset: int, length: int, *, check: bool = True) -> bytes:
+        try:
+            data = os.pread(self._fd, length, offset)
+            while data and len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+                data += more
+        except OSError as err:
+            raise DataError(f"cannot read {self.path}: {err.strerror}") from err
+        if check and len(data) < length:
+            raise DataError(f"{self.path} became shorter while it was read; start again once it is complete")
+        return data
+
+    def _parse(self, raw: bytes, row: int) -> Fields:
+        if not raw.isascii():
+            try:
+                raw.decode()
+            except UnicodeDecodeError as err:
+                raise DataError(
+                    f"{self._name(row)} is not UTF-8 ({err.reason} at byte {err.start} of the row); "
+                    "convert the file, e.g. with iconv -t UTF-8"
+                ) from err
+        fields: list[bytes | None] = list(_split(raw))
+        if row < 0:
+            return tuple(fields)
+        width = len(self.columns)
+        if len(fields) > width:
+            raise DataError(
+                f"{self._name(row)} has {len(fields)} fields, the header has {width}: "
+                "put fields that contain tabs or line ends in double quotes"
+            )
+        fields.extend([None] * (width - len(fields)))
+        return tuple(fields)
+
+    def _name(self, row: int) -> str:
+        return self.where(row) if row >= 0 else f"the header of {self.path}"
+
+    def _line(self, offset: int) -> int:
+        """The line of an offset as an editor counts; reads the file up to there."""
+        feeds = carriages = 0
+        for start in range(0, offset, _CHUNK):
+            chunk = self._read(start, min(_CHUNK, offset - start), check=False)
+            feeds += chunk.count(b"\n")
+            carriages += chunk.count(b"\r")
+        return 1 + (feeds or carriages)
+
+    def _header(self) -> tuple[str, ...]:
+        span = self._span(-1)
+        if span is None:
+            self._fail_empty()
+        cells = self._parse(self._read(*span), -1)
+        names = tuple((cell or b"").decode() or f"Unnamed: {k}" for k, cell in enumerate(cells))
+        for k, name in enumerate(names):
+            if name in names[:k]:
+                raise DataError(
+                    f"{self.path} has two columns named {name!r} (columns {names.index(name) + 1} and {k + 1}); "
+                    "rename one"
+                )
+        return names
+
+    def _fail_empty(self) -> NoReturn:
+        raise DataError(f"{self.path} is empty; it needs a header line and one line per question")
