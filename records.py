@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Cell", "Estimate", "Failure", "Metric", "Prediction", "Reply", "Sample", "ScoreResult", "Usage"]
+__all__ = ["Cell", "Estimate", "Failure", "Metric", "Prediction", "Reply", "Sample", "ScoreResult", "Table", "Usage"]
 
 Cell: TypeAlias = str | int | float | bool | None
 """A table cell. None is a missing value (what pandas shows as NaN)."""
@@ -139,6 +139,15 @@ class Metric:
     name: str
     row: str
     estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A result table: the reference's columns and rows, and every accuracy in it with its interval."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Cell], ...]
+    metrics: tuple[Metric, ...]
 
 
 @dataclass(frozen=True, slots=True)

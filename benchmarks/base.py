@@ -9,7 +9,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from ..messages import Image, Message
-from ..records import Cell, Metric, Sample
+from ..records import Cell, Sample, Table
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
 
@@ -55,15 +55,6 @@ class Scored:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A result table: the reference's columns and rows, and every accuracy in it with its interval."""
-
-    columns: tuple[str, ...]
-    rows: tuple[Mapping[str, Cell], ...]
-    metrics: tuple[Metric, ...]
-
-
 class Benchmark(ABC):
     """A named benchmark over a source. Thread-safe: prompts are built in worker threads."""
 
@@ -87,6 +78,11 @@ class Benchmark(ABC):
             MediaError: a picture that the prompt shows is missing.
             DataError: the row lacks what the prompt needs.
         """
+
+    def reads_column(self, name: str) -> bool:
+        """Whether scoring reads this column from the table of predictions (`Protocol.round_trip_table`)."""
+        del name
+        return True
 
     @abstractmethod
     def score(self, sample: Sample, prediction: Cell) -> Scored:
