@@ -53,7 +53,11 @@ def test_a_lone_surrogate_is_replaced_and_does_not_cost_the_answer(tmp_path: Pat
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(batches=st.lists(st.lists(predictions(), max_size=4), max_size=4), more=st.lists(predictions(), max_size=3), data=st.data())
+@given(
+    batches=st.lists(st.lists(predictions(), max_size=4), max_size=4),
+    more=st.lists(predictions(), max_size=3),
+    data=st.data(),
+)
 def test_a_cut_at_any_byte_loses_only_the_line_it_hits(tmp_path_factory, batches, more, data) -> None:
     path = tmp_path_factory.mktemp("journal") / "predictions.jsonl"
     with Journal(path) as journal:
