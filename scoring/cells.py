@@ -114,15 +114,17 @@ class _Numbers:
         self.cells.append(number)
         if number is None:
             self.missing = True
-        elif isinstance(number, float):
-            self.float_text = True
-        elif not isinstance(number, bool):
+        elif isinstance(number, bool):
+            return
+        elif isinstance(number, int):
             self.whole = True
             self.negative |= number < 0
             self.unsigned |= _INT64_MAX < number <= _UINT64_MAX
             if not _INT64_MIN <= number <= _UINT64_MAX:
                 self.huge = True
                 self.huge_first |= not self.float_text
+        else:
+            self.float_text = True
 
     @property
     def range_conflict(self) -> bool:

@@ -91,7 +91,8 @@ TEXTS = PREFIXED.filter(
         not t.startswith(("file:", "internal:", "mailto:", "http", "ftp")) or all(" " <= ch < "\ufffe" for ch in t)
     )
 )
-FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+# pandas itself stumbles over numbers that 16 digits round up to infinity.
+FLOATS = st.floats(-1e300, 1e300) | st.sampled_from([math.inf, -math.inf, math.nan])
 INTS = st.integers(-(2**62), 2**62)
 
 
