@@ -1,0 +1,64 @@
+"""From journal to score: a pure function of a benchmark and the answers on disk, and the files it leaves."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..benchmarks.base import Benchmark
+from ..benchmarks.scoring_run import score_predictions
+from ..errors import DataError
+from ..records import ScoreResult
+from .journal import read_predictions
+from .report import Entry, csv_name, csv_text
+from .run_folder import write_bytes, write_json
+from .tally import tally
+
+__all__ = ["PREDICTIONS", "evaluate", "save_scores"]
+
+PREDICTIONS = "predictions.jsonl"
+
+
+def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | None, score: bool = True) -> Entry:
+    """Reads the journal of one job and scores it. Blocking; asks nobody anything.
+
+    Args:
+        model: result name of the model.
+        benchmark: the benchmark that was asked.
+        job_dir: folder of the job.
+        limit: only the first rows of the benchmark belong to the run; None for all.
+        score: whether to score, or only to count.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+    try:
+        wanted = {sample.index: None for sample in islice(benchmark.samples(), limit)}
+    except DataError as error:
+        return Entry(model, benchmark.name, 0, tally(read_predictions(job_dir / PREDICTIONS)), error=str(error))
+    counted = tally(read_predictions(job_dir / PREDICTIONS), wanted)
+    if not score or not counted.answers:
+        return Entry(model, benchmark.name, len(wanted), counted)
+    try:
+        result = score_predictions(benchmark, counted.answers)
+    except DataError as error:
+        return Entry(model, benchmark.name, len(wanted), counted, error=str(error))
+    return Entry(model, benchmark.name, len(wanted), counted, score=result)
+
+
+def save_scores(entry: Entry, job_dir: Path) -> None:
+    """Writes ``scores.json`` beside the journal and the reference's csv beside the job's folder.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    if entry.score is None:
+        return
+    write_json(job_dir / "scores.json", {**entry.as_dict(), "per_sample": _per_sample(entry.score)})
+    table = csv_text(entry.score.columns, entry.score.table)
+    write_bytes(job_dir.parent / csv_name(entry.model, entry.benchmark), table.encode())
+
+
+def _per_sample(score: ScoreResult) -> dict[str, Any]:
+    return {index: dict(record) for index, record in score.per_sample.items()}
