@@ -29,8 +29,7 @@ from eyechart.errors import (
     Timeout,
     Transport,
 )
-from eyechart.records import Prediction, Usage
-from eyechart.records import Reply as R
+from eyechart.records import Prediction, Reply, Usage
 
 
 @pytest.fixture
@@ -341,7 +340,7 @@ async def test_memory_held_is_bounded_by_bytes_not_by_the_benchmark(tmp_path: Pa
 
 @pytest.mark.anyio
 async def test_tokens_truncation_and_limit_reach_the_records(tmp_path: Path) -> None:
-    reply = R("a0", reasoning="hm", finish_reason="length", usage=Usage(10, 5))
+    reply = Reply("a0", reasoning="hm", finish_reason="length", usage=Usage(10, 5))
     rig = Rig(tmp_path, ScriptedModel(script={"q0": [reply]}), MemoryBenchmark(100), limit=2)
     await rig.run()
     assert len(rig.lines()) == 2
