@@ -1,0 +1,24 @@
+"""Configuration in one place: read tasks, look at the environment, make the plan that the engine runs."""
+
+from __future__ import annotations
+
+from .config_cli import apply_overrides, task_from_options
+from .config_env import Environment, read_environment
+from .config_load import load_tasks
+from .config_plan import ModelSpec, RunPlan
+from .config_resolve import chat_url, resolve, result_name
+from .config_task import TaskConfig
+
+__all__ = [
+    "Environment",
+    "ModelSpec",
+    "RunPlan",
+    "TaskConfig",
+    "apply_overrides",
+    "chat_url",
+    "load_tasks",
+    "read_environment",
+    "resolve",
+    "result_name",
+    "task_from_options",
+]

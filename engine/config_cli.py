@@ -1,0 +1,121 @@
+"""Configurations from a command line: ``--set`` assignments, and a task without a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from ..errors import ConfigError
+from .config_load import parse_yaml
+from .config_model import API_MODEL
+from .config_problems import fail, plain, show_path
+
+__all__ = ["apply_overrides", "task_from_options"]
+
+_STEP: Final = re.compile(r"(?:^|\.)([\w-]+)|\[(\d{1,6})\]")
+_MODEL_OPTIONS: Final = (
+    "key", "temperature", "max_tokens", "img_size", "img_detail", "system_prompt", "extra_body",
+)  # fmt: skip
+_TASK_OPTIONS: Final = ("work_dir", "use_cache", "no_timestamp")
+
+
+def apply_overrides(mapping: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Applies assignments such as ``eval_config.model[0].temperature=0.7``.
+
+    Args:
+        mapping: a task's configuration; stays as it is.
+        assignments: path, equals sign, value as YAML. Fields and mappings that are not there yet are made; an entry of
+            a list must exist.
+
+    Returns:
+        A new mapping. It is not checked yet.
+
+    Raises:
+        ConfigError: an assignment cannot be read or does not fit the mapping. Never repeats a value.
+    """
+    changed, problems = plain(mapping)
+    if problems:
+        raise fail(problems)
+    assert isinstance(changed, dict)
+    for assignment in assignments:
+        left, sign, right = assignment.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {left[:60]}: expected path=value, such as eval_config.nproc=64")
+        path = _path(left.strip())
+        _assign(changed, path, _value(left.strip(), right))
+    return changed
+
+
+def _path(text: str) -> tuple[str | int, ...]:
+    steps: list[str | int] = []
+    end = 0
+    while end < len(text):
+        match = _STEP.match(text, end)
+        if match is None or match.end() == end:
+            break
+        steps.append(match[1] if match[1] is not None else int(match[2]))
+        end = match.end()
+    if not steps or end != len(text) or isinstance(steps[0], int):
+        raise ConfigError(f"--set {text[:60]!r}: is no path, expected one such as eval_config.model[0].temperature")
+    return tuple(steps)
+
+
+def _value(path: str, text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except ConfigError as error:
+        problem = str(error)
+    raise ConfigError(f"--set {path}: the value is {problem}")
+
+
+def _assign(mapping: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
+    place: Any = mapping
+    for depth, step in enumerate(path):
+        here = show_path(path[:depth])
+        if isinstance(step, int):
+            if not isinstance(place, list):
+                raise ConfigError(f"--set {show_path(path)}: {here} is no list")
+            if step >= len(place):
+                raise ConfigError(f"--set {show_path(path)}: {here} has {len(place)} entries, counted from 0")
+        elif not isinstance(place, dict):
+            raise ConfigError(f"--set {show_path(path)}: {here} is no mapping")
+        if depth == len(path) - 1:
+            place[step] = value
+        elif isinstance(step, int):
+            place = place[step]
+        else:
+            if place.get(step) is None:
+                place[step] = {}
+            place = place[step]
+
+
+def task_from_options(
+    *, model: str | Sequence[str], data: Sequence[str], api_base: str | None = None, **options: Any
+) -> dict[str, Any]:
+    """Builds a task's configuration from the options of a command without a file.
+
+    Args:
+        model: names of models at the server.
+        data: benchmarks.
+        api_base: the server's address.
+        options: further fields under their names in a configuration: those of a task (``work_dir``, ``use_cache``,
+            ``no_timestamp``), of every model (``key``, ``temperature``, ``max_tokens``, ``img_size``, ``img_detail``,
+            ``system_prompt``, ``extra_body``), all others of ``eval_config``. None means not given.
+
+    Returns:
+        A mapping for `load_tasks`. It is not checked yet.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    behind_base_url = "base_url" in given
+    of_task: dict[str, Any] = {name: given.pop(name) for name in _TASK_OPTIONS if name in given}
+    of_model: dict[str, Any] = (
+        {} if behind_base_url else {name: given.pop(name) for name in _MODEL_OPTIONS if name in given}
+    )
+    if api_base is not None:
+        of_model["api_base"] = api_base
+    names = [model] if isinstance(model, str) else list(model)
+    entries = (
+        names if behind_base_url and not of_model else [{"name": API_MODEL, "type": name, **of_model} for name in names]
+    )
+    return {**of_task, "eval_backend": "VLMEvalKit", "eval_config": {"model": entries, "data": list(data), **given}}

@@ -1,0 +1,114 @@
+"""The only place that reads environment variables: which ones count, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from ..errors import ConfigError
+
+__all__ = ["Environment", "read_environment"]
+
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_NO: Final = frozenset({"", "0", "false", "no", "off"})
+_WITHOUT_EFFECT: Final = {
+    "MMEVAL_ROOT": "set work_dir instead",
+    "PRED_FORMAT": "answers are kept in predictions.jsonl",
+    "EVAL_FORMAT": "tables are written as csv",
+    "VLMEVAL_LOCAL_MEDIA": "pictures travel inside the request",
+    "LMDEPLOY_API_BASE": "set base_url instead",
+    "BOYUE": "set api_base instead",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment says.
+
+    Attributes:
+        data_root: folder of benchmark files: ``LMUData``, else ``~/LMUData``.
+        api_key: ``EYECHART_API_KEY``: key for models that name none.
+        openai_key: ``OPENAI_API_KEY``, sent to OpenAI and to `openai_base` only.
+        openai_base: ``OPENAI_API_BASE``: address of models that name none.
+        local_llm: ``LOCAL_LLM``: name of a judge behind `openai_base`.
+        lmdeploy_key: ``LMDEPLOY_API_KEY``: key of models behind ``base_url`` when the configuration has none.
+        min_image_edge: ``VLMEVAL_MIN_IMAGE_EDGE`` in pixels (protocol vlmeval).
+        max_image_size: ``VLMEVAL_MAX_IMAGE_SIZE`` in base64 characters (protocol vlmeval).
+        split_think: ``SPLIT_THINK``: score only what follows the last ``</think>``.
+        notes: variables of the reference that are set and have no effect here, with what to do instead.
+    """
+
+    data_root: Path
+    api_key: SecretStr | None = None
+    openai_key: SecretStr | None = None
+    openai_base: str | None = None
+    local_llm: str | None = None
+    lmdeploy_key: SecretStr | None = None
+    min_image_edge: int | None = None
+    max_image_size: int | None = None
+    split_think: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
+    """Reads the variables that count.
+
+    Args:
+        environ: variables to read; the process's own by default.
+
+    Raises:
+        ConfigError: a variable has a value that it cannot have.
+    """
+    values = os.environ if environ is None else environ
+    home = values.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (Path.home() raises without a home)
+    named = values.get("LMUData")
+    root = Path(home, named[2:]) if named and named.startswith("~/") else Path(named or Path(home, "LMUData"))
+    return Environment(
+        data_root=root,
+        api_key=_secret(values, "EYECHART_API_KEY"),
+        openai_key=_secret(values, "OPENAI_API_KEY"),
+        openai_base=values.get("OPENAI_API_BASE") or None,
+        local_llm=values.get("LOCAL_LLM") or None,
+        lmdeploy_key=_secret(values, "LMDEPLOY_API_KEY"),
+        min_image_edge=_whole(values, "VLMEVAL_MIN_IMAGE_EDGE"),
+        max_image_size=_whole(values, "VLMEVAL_MAX_IMAGE_SIZE"),
+        split_think=_switch(values, "SPLIT_THINK"),
+        notes=tuple(
+            f"the environment variable {name} has no effect: {instead}"
+            for name, instead in _WITHOUT_EFFECT.items()
+            if values.get(name)
+        ),
+    )
+
+
+def _secret(values: Mapping[str, str], name: str) -> SecretStr | None:
+    text = values.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ConfigError(
+            f"environment variable {name}: holds a space, a line break or a character that no HTTP header can carry "
+            "(what was given is not shown)"
+        )
+    return SecretStr(text)
+
+
+def _whole(values: Mapping[str, str], name: str) -> int | None:
+    text = values.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len("2000000000")):
+        raise ConfigError(f"environment variable {name}: given {text[:40]!r}, expected a whole number")
+    return int(text)
+
+
+def _switch(values: Mapping[str, str], name: str) -> bool:
+    text = values.get(name, "").strip().lower()
+    if text not in _YES | _NO:
+        raise ConfigError(f"environment variable {name}: given {text[:40]!r}, expected 1 or 0")
+    return text in _YES

@@ -1,0 +1,181 @@
+"""The mapping ``eval_config``: what is evaluated, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from ..scoring.protocol import EYECHART, PROTOCOLS
+from .config_model import ModelEntry
+from .config_problems import closest, refuse, shown
+from .config_types import Amount, Base, Count, JsonObject, PathText, Rate, Seconds, Secret, Url, Word, later
+
+__all__ = ["ASKS_NOTHING", "ONLY_BEHIND_BASE_URL", "EvalConfig"]
+
+_JUDGE: Final = (
+    "a model as judge is not supported yet; set judge: exact_matching and leave the other judge fields out to score "
+    "by exact rules alone"
+)
+_VIDEO: Final = "videos are not supported yet, and benchmarks of pictures need it not; leave it out"
+_LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
+
+ONLY_BEHIND_BASE_URL: Final = (
+    "key", "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "extra_body", "thinker"
+)  # fmt: skip
+ASKS_NOTHING: Final = {"key": "sk-admin", "max_tokens": 32768, "thinker": False}
+"""The reference's defaults of these fields, which a configuration may spell out without meaning anything by it."""
+
+
+def _no_auto(value: object) -> object:
+    if value == "auto":
+        raise refuse("auto is not supported yet, expected a whole number such as 64")
+    return value
+
+
+def _judge(value: object) -> object:
+    if value in (None, "exact_matching"):
+        return value
+    raise refuse(f"given {shown(value)}: {_JUDGE}" if isinstance(value, str) else _JUDGE)
+
+
+def _reuse_aux(value: object) -> object:
+    allowed = ("all", "infer", "none", "1", "0", "true", "false", "yes", "no")
+    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+        return value
+    if isinstance(value, str) and value.lower() in allowed:
+        return value
+    raise refuse(f"given {shown(value)}, expected all, infer, none, true or false")
+
+
+def _bundle(value: object) -> object:
+    if value is not None:
+        raise refuse("give models and benchmarks by model and data, not by a file of their own")
+    return value
+
+
+class EvalConfig(Base):
+    """What is evaluated, and how."""
+
+    model: list[ModelEntry] = Field(
+        min_length=1, description="Models, each a mapping (below); behind `base_url` plain names."
+    )
+    data: list[Word] = Field(
+        min_length=1,
+        description="Benchmarks: names (`eyechart list benchmarks`), or your own TSV: its path, or its name without "
+        "`.tsv` when it lies in the data root.",
+    )
+    mode: Literal["all", "infer", "eval"] = Field(
+        "all", description="`all` asks and scores, `infer` only asks, `eval` only scores stored answers."
+    )
+    limit: Count | None = Field(None, description="First rows of every benchmark to take. Default: all of them.")
+    repeats: Count = Field(1, le=1000, description="Answers per question.")
+    protocol: str = Field(
+        EYECHART.name,
+        description="`eyechart`, or `vlmeval` for the reference's numbers bit for bit; see protocol.md.",
+    )
+    nproc: Annotated[Count, BeforeValidator(_no_auto)] | None = Field(
+        None, description="Most requests in flight to each model. Wins over `api_nproc`."
+    )
+    api_nproc: Count = Field(4, description="The same as `nproc`, under the reference's other name.")
+    rpm: Rate | None = Field(None, description="Most requests a minute to each model. Default: no bound.")
+    tpm: Rate | None = Field(None, description="Most tokens a minute to and from each model. Default: no bound.")
+    timeout: Seconds | None = Field(
+        None,
+        description="Seconds for one complete answer. Default: 330, behind `base_url` 1980 (the reference's 300 and "
+        "1800 with its margin of a tenth).",
+    )
+    connect_timeout: Seconds = Field(10.0, description="Seconds to connect.")
+    retry: Count | None = Field(None, description="Most tries per question. Default: 6.")
+    patience: Seconds | None = Field(
+        None,
+        description="Seconds without any answer from a model after which it counts as unusable and the run stops, "
+        "resumable. Default: 600, or twice the timeout where that is more.",
+    )
+    grace: Amount = Field(
+        30.0, le=86_400, description="Seconds that requests in flight are given to finish after Ctrl-C or SIGTERM."
+    )
+    reuse: bool = Field(
+        False,
+        description="Continue the newest run of the same configuration in `work_dir` even when it was finished. An "
+        "unfinished one is continued anyway.",
+    )
+    reuse_aux: Annotated[Any, BeforeValidator(_reuse_aux)] = Field(
+        "all", description="Accepted without effect: scores are computed anew from the answers, which takes seconds."
+    )
+    data_root: PathText | None = Field(
+        None, description="Folder of benchmark files. Default: the environment's `LMUData`, else `~/LMUData`."
+    )
+    mirror: Url | None = Field(None, description="Address to download benchmark files from in place of their own.")
+    quiet: bool = Field(False, description="Show no progress.")
+    judge: Annotated[Any, BeforeValidator(_judge)] = Field(
+        None,
+        description="`exact_matching`, or nothing, which is the same so far: exact rules alone. A model as judge is "
+        "not supported yet, nor are the `judge_…` fields.",
+    )
+    judge_args: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
+    judge_base_url: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
+    judge_key: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
+    judge_api_nproc: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
+    judge_retry: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
+    judge_timeout: Annotated[Any, later(600, _JUDGE)] = Field(600, description="Not supported yet.")
+    OPENAI_API_KEY: Secret | None = Field(None, description="Key of a judge; without effect while there is none.")
+    OPENAI_API_BASE: Url | None = Field(None, description="Address of a judge; without effect while there is none.")
+    LOCAL_LLM: Annotated[str | None, later(None, _JUDGE)] = Field(
+        None, description="Name of a judge at `OPENAI_API_BASE`. Not supported yet."
+    )
+    base_url: Url | None = Field(
+        None,
+        description="Address of an LMDeploy-style server without `/chat/completions`; `model` is then a list of plain "
+        "names, and the fields down to `thinker` apply to all of them.",
+    )
+    key: Secret | None = Field(
+        None, description="Behind `base_url`: API key. Default: the environment's `LMDEPLOY_API_KEY`, else `sk-admin`."
+    )
+    max_tokens: Count | None = Field(None, description="Behind `base_url`: longest answer in tokens. Default: 32768.")
+    temperature: Amount | None = Field(None, description="Behind `base_url`: sampling temperature. Default: 0.")
+    top_k: int | None = Field(None, ge=-1, le=2_000_000_000, description="Behind `base_url`: sent when given.")
+    top_p: Amount | None = Field(None, le=1, description="Behind `base_url`: sent when given.")
+    repetition_penalty: Amount | None = Field(None, description="Behind `base_url`: sent when given.")
+    extra_body: JsonObject | None = Field(
+        None, description="Behind `base_url`: further request fields, a mapping or JSON text."
+    )
+    thinker: bool = Field(False, description="Behind `base_url`: doubles `timeout` and `max_tokens`.")
+    custom_prompt: Annotated[
+        Any, later(None, "prompts of single model families are not supported; every model gets the benchmark's own")
+    ] = Field(None, description="Only `null`.")
+    local_media: Annotated[
+        bool, later(False, "pictures travel inside the request; the server need not see your files")
+    ] = Field(False, description="Only `false`.")
+    video_llm: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far.")
+    fps: Annotated[Any, later(-1, _VIDEO)] = Field(-1, description="Only -1 so far (videos).")
+    nframe: Annotated[Any, later(8, _VIDEO)] = Field(8, description="Only 8 so far (videos).")
+    pack: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
+    use_subtitle: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
+    use_vllm: Annotated[bool, later(False, _LOCAL)] = Field(False, description="Only `false` so far (local models).")
+    use_verifier: Annotated[bool, later(False, _JUDGE)] = Field(False, description="Only `false` so far (judges).")
+    keep_failed: Annotated[
+        bool,
+        later(
+            False,
+            "failed questions are asked again when the run is continued, never kept; mode: eval scores what there is",
+        ),
+    ] = Field(False, description="Only `false`: failures are counted apart and asked again on resume.")
+    config: Annotated[Any, BeforeValidator(_bundle)] = Field(None, description="Only `null`.")
+    work_dir: PathText | None = Field(None, description="Used when the task itself names no `work_dir`.")
+    verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
+    debug: bool = Field(False, description="Accepted without effect.")
+    ignore: bool = Field(False, description="Accepted without effect, as in the reference.")
+    monitor_interval: Amount = Field(30, description="Accepted without effect: progress is shown as it happens.")
+    api_mode: bool = Field(
+        False, description="Accepted without effect: asking and scoring always overlap, which is what it stands for."
+    )
+
+    @field_validator("protocol")
+    @classmethod
+    def _known_protocol(cls, value: str) -> str:
+        if value not in PROTOCOLS:
+            near = closest(value, PROTOCOLS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise refuse(f"given {shown(value)}, expected one of {', '.join(PROTOCOLS)}{hint}")
+        return value

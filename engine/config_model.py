@@ -1,0 +1,202 @@
+"""One entry of ``eval_config.model``: a served model and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from .config_payload import PAYLOAD_FIELDS
+from .config_problems import Path, Problem, closest, field_names, refuse
+from .config_types import Amount, Base, Count, JsonObject, Rate, Seconds, Secret, Url, Word, json_fault, later
+
+__all__ = ["API_MODEL", "ModelEntry", "extra_problems"]
+
+API_MODEL: Final = "CustomAPIModel"
+_REMOTE_ONLY: Final = (
+    "models that run on this machine are not supported yet; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give "
+    "name: CustomAPIModel, type: the model's name there, api_base: its address"
+)
+_VIDEO: Final = "videos are not supported yet; leave it out"
+
+
+_ENGINE_OWN: Final = {
+    "model": "the model's name at the server is given by type",
+    "messages": "the benchmark writes the messages",
+    "stream": "answers are read whole; leave it out",
+    "stream_options": "answers are read whole; leave it out",
+}
+_LOCAL: Final = {"model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation"}
+
+
+def _one_address(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    if len(value) != 1:
+        raise refuse(
+            "several replicas of a model are not supported yet; put a load balancer before them and give its address"
+            if value
+            else "given an empty list, expected an address"
+        )
+    return value[0]
+
+
+class ModelEntry(Base):
+    """A served model. Any field not listed here is sent with every request as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str | None = Field(
+        None,
+        description="`CustomAPIModel`: a model behind an OpenAI-style address. May be left out where `api_base` is "
+        "given. Other names of the reference (models on this machine, built-in services) are not supported yet.",
+    )
+    type: Word | None = Field(
+        None,
+        validate_default=True,
+        description="The model's name at the server; sent as `model`. Results are filed under its last path "
+        "component with `:` replaced by `-` and `.` by `_`.",
+    )
+    api_base: Annotated[Url, BeforeValidator(_one_address)] | None = Field(
+        None,
+        description="The server's address, complete (`…/chat/completions`), or ending in `/v1`, or only host and "
+        "port. A path of another shape is taken as it is. A list with one address is the same as the address. "
+        "Default: the environment's `OPENAI_API_BASE`.",
+    )
+    key: Secret | None = Field(
+        None,
+        description="API key, sent as `Authorization: Bearer`. Written as it is: `$NAME` is not replaced. Default: "
+        "the environment's `EYECHART_API_KEY`, else `EMPTY`. Never written to any file of a run.",
+    )
+    temperature: Amount | None = Field(0.0, description="Sampling temperature; `null` leaves it to the server.")
+    max_tokens: Count | None = Field(
+        2048, description="Longest answer in tokens, reasoning included; `null` leaves it to the server."
+    )
+    system_prompt: str | None = Field(None, description="Sent as a system message before every question.")
+    img_size: int = Field(
+        -1,
+        description="Longest edge in pixels that pictures are shrunk to; -1 sends them as they are.",
+    )
+    img_detail: Literal["low", "high", "auto"] = Field(
+        "high", description="`detail` of every picture, for servers that read it."
+    )
+    total_img_size: int = Field(
+        -1,
+        description="When positive, `img_size` is divided by the square root of the number of pictures of a question "
+        "(as in the reference, the value itself plays no part).",
+    )
+    max_file_size: Count = Field(
+        1_000_000_000,
+        description="Longest base64 text of one picture in characters; larger pictures are shrunk until they fit.",
+    )
+    timeout: Seconds | None = Field(
+        None,
+        description="Seconds for one complete answer. Default: `eval_config.timeout`, else 330 (the reference's 300 "
+        "with its margin of a tenth).",
+    )
+    connect_timeout: Seconds | None = Field(
+        None, description="Seconds to connect. Default: `eval_config.connect_timeout`."
+    )
+    retry: Count | None = Field(
+        None, description="Most tries per question. Default: `eval_config.retry`. (The reference ignores it here.)"
+    )
+    nproc: Count | None = Field(
+        None, description="Most requests in flight to this model. Default: `eval_config.nproc`."
+    )
+    rpm: Rate | None = Field(None, description="Most requests a minute to this model. Default: `eval_config.rpm`.")
+    tpm: Rate | None = Field(
+        None, description="Most tokens a minute to and from this model. Default: `eval_config.tpm`."
+    )
+    extra_body: JsonObject = Field(
+        default_factory=dict,
+        description="Request fields, sent as they are; the way to send one whose name looks like a slip of another.",
+    )
+    wait: Amount | None = Field(
+        None, description="Accepted without effect: pauses between tries grow by themselves and obey Retry-After."
+    )
+    verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
+    video_llm: Annotated[bool, later(False, _VIDEO)] = Field(
+        False, description="Send videos as `video_url`. Only `false` so far."
+    )
+    use_azure: Annotated[
+        bool,
+        later(
+            False,
+            "Azure's own header is not sent; give api_base: "
+            "https://RESOURCE.openai.azure.com/openai/v1/chat/completions, which takes the key as other servers do",
+        ),
+    ] = Field(False, description="Only `false`: use Azure's v1 address as `api_base`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_name(cls, value: Any) -> Any:
+        return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("name")
+    @classmethod
+    def _served(cls, value: str | None) -> str | None:
+        if value in (None, API_MODEL):
+            return value
+        near = closest(value, [API_MODEL])
+        raise refuse(f"unknown model {value[:60]!r}; did you mean {near}?" if near else _REMOTE_ONLY)
+
+    @field_validator("type")
+    @classmethod
+    def _named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and "name" in info.data:
+            raise refuse("is missing, expected the model's name at the server")
+        return value
+
+    @field_validator("img_size", "total_img_size")
+    @classmethod
+    def _pixels(cls, value: int) -> int:
+        if value != -1 and not 0 < value < 2**31:
+            raise refuse(f"given {value if abs(value) < 2**31 else 'too large a number'}, expected -1 or at least 1")
+        return value
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """Fields that are sent with every request as they are."""
+        return {**(self.__pydantic_extra__ or {}), **self.extra_body}
+
+
+def extra_problems(entry: Mapping[str, Any], path: Path, elsewhere: frozenset[str]) -> list[Problem]:
+    """Looks at the fields of a model that are not its own and would be sent to the server.
+
+    Args:
+        entry: the model as given.
+        path: where it stands.
+        elsewhere: fields of eval_config, which are a mistake here.
+    """
+    own = field_names(ModelEntry)
+    problems = []
+    for name, value in entry.items():
+        if name in own:
+            continue
+        text = _extra_fault(name, value, own, elsewhere)
+        if text:
+            problems.append(Problem((*path, name), text))
+    body = entry.get("extra_body")
+    if isinstance(body, dict):
+        problems += [
+            Problem((*path, "extra_body", name), reason) for name, reason in _ENGINE_OWN.items() if name in body
+        ]
+    return problems
+
+
+def _extra_fault(name: str, value: object, own: frozenset[str], elsewhere: frozenset[str]) -> str | None:
+    if name in _ENGINE_OWN:
+        return f"cannot be set: {_ENGINE_OWN[name]}"
+    if name in _LOCAL:
+        return _REMOTE_ONLY
+    if name not in PAYLOAD_FIELDS:
+        if name in elsewhere:
+            return f"unknown field here; it belongs to eval_config.{name}"
+        near = closest(name, own | PAYLOAD_FIELDS)
+        if near:
+            return (
+                f"unknown field; did you mean {near}? (if the server takes a field of this name, give it in extra_body)"
+            )
+    fault = json_fault(value)
+    return f"is sent to the server, but {fault}" if fault else None

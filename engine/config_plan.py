@@ -1,0 +1,144 @@
+"""What the engine consumes: a task with its environment, every default filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from ..scoring.protocol import Protocol
+
+__all__ = ["ModelSpec", "RunPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model and how it is asked.
+
+    Attributes:
+        name: name that its results are filed under.
+        model: the model's name at the server.
+        style: ``openai``: text-only content is one string, pictures carry `img_detail`. ``lmdeploy``: content is
+            always a list of parts, pictures carry no detail, ``n: 1`` is sent.
+        url: complete address of chat completions.
+        key: API key; empty for none. Its text is had by ``get_secret_value()`` only.
+        temperature: sampling temperature, None leaves the field out.
+        max_tokens: longest answer in tokens, None leaves the field out.
+        extra: further request fields, sent as they are, after and over the others.
+        system_prompt: sent before every question.
+        img_size: longest edge of pictures in pixels, -1 as they are.
+        total_img_size: when positive, `img_size` is divided by the square root of the number of pictures.
+        max_file_size: longest base64 text of one picture in characters.
+        min_image_edge: shortest edge in pixels that pictures are scaled up to; 0 never.
+        img_detail: ``detail`` of every picture.
+        timeout_s: seconds for one complete answer.
+        connect_timeout_s: seconds to connect.
+        retry: most tries per question.
+        nproc: most requests in flight.
+        rpm: most requests a minute, None unbounded.
+        tpm: most tokens a minute, None unbounded.
+    """
+
+    name: str
+    model: str
+    style: Literal["openai", "lmdeploy"]
+    url: str
+    key: SecretStr
+    temperature: float | None
+    max_tokens: int | None
+    extra: Mapping[str, Any]
+    system_prompt: str | None
+    img_size: int
+    total_img_size: int
+    max_file_size: int
+    min_image_edge: int
+    img_detail: Literal["low", "high", "auto"]
+    timeout_s: float
+    connect_timeout_s: float
+    retry: int
+    nproc: int
+    rpm: float | None
+    tpm: float | None
+
+    def determines(self) -> dict[str, Any]:
+        """What of it determines answers: not where, how fast, or with which key it is asked."""
+        names = (
+            "model", "style", "temperature", "max_tokens", "system_prompt", "img_size", "total_img_size",
+            "max_file_size", "min_image_edge", "img_detail",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A task, resolved.
+
+    Attributes:
+        models: the models, in order.
+        data: benchmarks by name or by path of a TSV, in order.
+        mode: what is done.
+        limit: first rows of every benchmark to take, None all.
+        repeats: answers per question.
+        protocol: the switches of prompts and scores.
+        reuse: continue the newest run of the same digest even when it is finished.
+        use_cache: run folder to continue.
+        work_dir: folder that run folders are made in.
+        no_timestamp: `work_dir` itself is the run folder.
+        data_root: folder of benchmark files.
+        mirror: address to download benchmark files from.
+        nproc: most requests in flight to each model.
+        rpm: most requests a minute to each model.
+        tpm: most tokens a minute to each model.
+        retry: most tries per question.
+        grace_s: seconds that requests in flight are given after an interrupt.
+        patience_s: seconds without any answer after which a model counts as unusable.
+        quiet: show no progress.
+        split_think: score only what follows the last ``</think>`` of an answer.
+        notes: sentences for the user about fields and variables without effect.
+        public: the configuration as given, without secrets, for the manifest.
+    """
+
+    models: tuple[ModelSpec, ...]
+    data: tuple[str, ...]
+    mode: Literal["all", "infer", "eval"]
+    limit: int | None
+    repeats: int
+    protocol: Protocol
+    reuse: bool
+    use_cache: Path | None
+    work_dir: Path
+    no_timestamp: bool
+    data_root: Path
+    mirror: str | None
+    nproc: int
+    rpm: float | None
+    tpm: float | None
+    retry: int
+    grace_s: float
+    patience_s: float
+    quiet: bool
+    split_think: bool
+    notes: tuple[str, ...]
+    public: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of what determines answers and scores: the same command again has the same digest.
+
+        Left out are folders, keys, addresses, limits of speed, tries, times, `mode` and `reuse`.
+        """
+        content = {
+            "version": 1,
+            "models": [model.determines() for model in self.models],
+            "data": [str(Path(name).absolute()) if "/" in name else name for name in self.data],
+            "limit": self.limit,
+            "repeats": self.repeats,
+            "protocol": self.protocol.name,
+            "split_think": self.split_think,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

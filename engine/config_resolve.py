@@ -1,0 +1,255 @@
+"""Turns a task and its environment into a plan: defaults filled in, names checked, addresses completed."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from ..scoring.protocol import Protocol, resolve_protocol
+from .config_data import data_problems, folder, is_path
+from .config_env import Environment
+from .config_eval import ASKS_NOTHING, ONLY_BEHIND_BASE_URL, EvalConfig
+from .config_model import ModelEntry
+from .config_notes import notes
+from .config_plan import ModelSpec, RunPlan
+from .config_problems import Problem, fail, show_path
+from .config_task import TaskConfig
+
+__all__ = ["chat_url", "resolve", "result_name"]
+
+_COMPLETIONS: Final = "/chat/completions"
+_TIMEOUT_S: Final = 330.0
+_PATIENCE_S: Final = 600.0
+_RETRY: Final = 6
+_MIN_EDGE: Final = 100
+_OPENAI_HOST: Final = "api.openai.com"
+_LMDEPLOY_KEY: Final = "sk-admin"
+_LMDEPLOY_MAX_TOKENS: Final = 32_768
+_LMDEPLOY_TIMEOUT_S: Final = 1980.0
+_LONGEST_NAME: Final = 150
+_EVAL: Final = "eval_config"
+
+
+def chat_url(address: str) -> str:
+    """Completes an address: nothing after the host, or a version such as ``/v1`` at the end, lacks the rest.
+
+    Any other path is taken as complete, as the reference takes it.
+    """
+    parts = urlsplit(address)
+    path = parts.path.rstrip("/")
+    if not path:
+        path = "/v1" + _COMPLETIONS
+    elif re.search(r"/v\d+(?:beta)?$", path):
+        path += _COMPLETIONS
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def result_name(model: str) -> str:
+    """Name that a model's results are filed under: last path component, ``:`` as ``-`` and ``.`` as ``_``."""
+    return model.rstrip("/").rpartition("/")[2].replace(":", "-").replace(".", "_")
+
+
+def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
+    """Makes the plan of a task.
+
+    Args:
+        task: the configuration.
+        environment: what `read_environment` returned.
+
+    Raises:
+        ConfigError: every problem that shows only with the environment: unknown benchmarks, models without an address,
+            models whose results would be filed under one name, a judge asked for by variables.
+    """
+    config = task.eval_config
+    data_root = folder(config.data_root) if config.data_root else environment.data_root
+    problems = [
+        *_model_problems(config, environment),
+        *data_problems(config.data, data_root),
+        *_judge_problems(config, environment),
+    ]
+    if problems:
+        raise fail(problems)
+    protocol = resolve_protocol(config.protocol)
+    models = tuple(
+        _served(entry, config, environment, protocol)
+        if config.base_url is None
+        else _behind_base_url(entry, config, environment, protocol)
+        for entry in config.model
+    )
+    longest = max(model.timeout_s for model in models)
+    return RunPlan(
+        models=models,
+        data=tuple(str(folder(name)) if is_path(name) else name for name in config.data),
+        mode=config.mode,
+        limit=config.limit,
+        repeats=config.repeats,
+        protocol=protocol,
+        reuse=config.reuse,
+        use_cache=folder(task.use_cache) if task.use_cache else None,
+        work_dir=folder(task.work_dir or config.work_dir or "outputs"),
+        no_timestamp=task.no_timestamp,
+        data_root=data_root,
+        mirror=config.mirror,
+        nproc=config.nproc or config.api_nproc,
+        rpm=config.rpm,
+        tpm=config.tpm,
+        retry=config.retry or _RETRY,
+        grace_s=config.grace,
+        patience_s=config.patience or max(_PATIENCE_S, 2 * longest),
+        quiet=config.quiet,
+        split_think=environment.split_think,
+        notes=(*notes(task), *environment.notes),
+        public=task.public_dict(),
+    )
+
+
+def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
+    assert entry.type is not None
+    url = chat_url(entry.api_base or environment.openai_base or "")
+    return ModelSpec(
+        name=result_name(entry.type),
+        model=entry.type,
+        style="openai",
+        url=url,
+        key=entry.key if entry.key is not None else _ambient_key(entry, url, environment),
+        temperature=entry.temperature,
+        max_tokens=entry.max_tokens,
+        extra=entry.extra,
+        system_prompt=entry.system_prompt,
+        img_size=entry.img_size,
+        total_img_size=entry.total_img_size,
+        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
+        min_image_edge=_min_edge(environment, protocol),
+        img_detail=entry.img_detail,
+        timeout_s=entry.timeout or config.timeout or _TIMEOUT_S,
+        connect_timeout_s=entry.connect_timeout or config.connect_timeout,
+        retry=entry.retry or config.retry or _RETRY,
+        nproc=entry.nproc or config.nproc or config.api_nproc,
+        rpm=entry.rpm or config.rpm,
+        tpm=entry.tpm or config.tpm,
+    )
+
+
+def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
+    assert entry.type is not None
+    assert config.base_url is not None
+    extra = {
+        name: getattr(config, name)
+        for name in ("top_k", "top_p", "repetition_penalty")
+        if getattr(config, name) is not None
+    }
+    factor = 2 if config.thinker else 1
+    return ModelSpec(
+        name=result_name(entry.type),
+        model=entry.type,
+        style="lmdeploy",
+        url=config.base_url.rstrip("/").removesuffix(_COMPLETIONS) + _COMPLETIONS,
+        key=config.key if config.key is not None else environment.lmdeploy_key or SecretStr(_LMDEPLOY_KEY),
+        temperature=0.0 if config.temperature is None else config.temperature,
+        max_tokens=factor * (config.max_tokens or _LMDEPLOY_MAX_TOKENS),
+        extra=extra | (config.extra_body or {}),
+        system_prompt=None,
+        img_size=-1,
+        total_img_size=-1,
+        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
+        min_image_edge=_min_edge(environment, protocol),
+        img_detail="auto",
+        timeout_s=factor * (config.timeout or _LMDEPLOY_TIMEOUT_S),
+        connect_timeout_s=config.connect_timeout,
+        retry=config.retry or _RETRY,
+        nproc=config.nproc or config.api_nproc,
+        rpm=config.rpm,
+        tpm=config.tpm,
+    )
+
+
+def _ambient_key(entry: ModelEntry, url: str, environment: Environment) -> SecretStr:
+    """OpenAI's key goes to OpenAI and to the address that the environment names beside it, nowhere else."""
+    trusted = entry.api_base is None or urlsplit(url).hostname == _OPENAI_HOST
+    if trusted and environment.openai_key is not None:
+        return environment.openai_key
+    return environment.api_key or SecretStr("EMPTY")
+
+
+def _min_edge(environment: Environment, protocol: Protocol) -> int:
+    if not protocol.cached_images:
+        return 0
+    return _MIN_EDGE if environment.min_image_edge is None else environment.min_image_edge
+
+
+def _max_file_size(given: int, environment: Environment, protocol: Protocol) -> int:
+    return environment.max_image_size or given if protocol.cached_images else given
+
+
+def _model_problems(config: EvalConfig, environment: Environment) -> list[Problem]:
+    problems = []
+    first: dict[str, int] = {}
+    for position, entry in enumerate(config.model):
+        path = (_EVAL, "model", position)
+        name = result_name(entry.type or "")
+        if not name or len(name.encode()) > _LONGEST_NAME:
+            text = f"gives no name to file results under (1 to {_LONGEST_NAME} bytes after the last /)"
+            problems.append(Problem((*path, "type"), text))
+        elif name in first:
+            problems.append(
+                Problem(
+                    (*path, "type"),
+                    f"results would be filed under {name!r}, as those of {show_path((*path[:2], first[name]))}; "
+                    "run the two as separate tasks with a work_dir each",
+                )
+            )
+        first.setdefault(name, position)
+        problems += _address_problems(entry, config, environment, position)
+    if config.base_url is None:
+        problems += _stray_fields(config)
+    return problems
+
+
+def _address_problems(entry: ModelEntry, config: EvalConfig, environment: Environment, position: int) -> list[Problem]:
+    path = (_EVAL, "model", position)
+    if config.base_url is not None:
+        fields = (entry.model_fields_set | set(entry.model_extra or ())) - {"type", "name"}
+        return [
+            Problem((*path, field), "has no effect beside base_url; set it in eval_config, or give each model api_base")
+            for field in sorted(fields)
+        ]
+    if entry.api_base is not None:
+        return []
+    if entry.name is None:
+        text = (
+            "a model's name alone stands for a model on this machine, which is not supported yet; give a mapping with "
+            "name: CustomAPIModel, type, api_base; or set base_url"
+        )
+        return [Problem(path, text)]
+    if environment.openai_base is None:
+        text = "is missing, expected the server's address such as http://localhost:8000/v1/chat/completions"
+        return [Problem((*path, "api_base"), text)]
+    if not environment.openai_base.startswith(("http://", "https://")) or "@" in environment.openai_base:
+        return [Problem((*path, "api_base"), "is missing, and the environment's OPENAI_API_BASE is no plain address")]
+    return []
+
+
+def _stray_fields(config: EvalConfig) -> list[Problem]:
+    """Generation parameters beside models that have their own: the reference ignores them, which nobody wants."""
+    problems = []
+    for field in ONLY_BEHIND_BASE_URL:
+        value = getattr(config, field)
+        value = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if field not in config.model_fields_set or value is None or value == ASKS_NOTHING.get(field):
+            continue
+        hint = "it is for models behind base_url" if field == "thinker" else f"set {_EVAL}.model[i].{field} instead"
+        problems.append(Problem((_EVAL, field), f"has no effect without base_url; {hint}"))
+    return problems
+
+
+def _judge_problems(config: EvalConfig, environment: Environment) -> list[Problem]:
+    if environment.local_llm is None or config.judge is not None or config.mode == "infer":
+        return []
+    text = (
+        "the environment variable LOCAL_LLM asks for a model as judge, which is not supported yet; set "
+        "judge: exact_matching to score by exact rules alone"
+    )
+    return [Problem((_EVAL, "judge"), text)]

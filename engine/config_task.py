@@ -1,0 +1,138 @@
+"""The whole configuration of a task, as the seed writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from ..errors import ConfigError
+from .config_eval import EvalConfig
+from .config_model import ModelEntry, extra_problems
+from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, shown, translate
+from .config_types import Base, PathText, Secret, Url, later
+
+__all__ = ["TaskConfig"]
+
+_JUDGE: Final = (
+    "a model as judge is not supported yet; leave LOCAL_LLM out and set eval_config.judge: exact_matching to score by "
+    "exact rules alone"
+)
+_PUBLIC_ENDINGS: Final = ("tokens", "token_ids")
+_SECRET_WORDS: Final = ("key", "secret", "password", "authorization", "credential", "token")
+
+
+def _backend(value: object) -> object:
+    if value == "VLMEvalKit":
+        return value
+    raise refuse(f"given {shown(value)}, expected VLMEvalKit, the one backend that eyechart stands for")
+
+
+class TaskConfig(Base):
+    """A task: models, benchmarks, where results go. Takes a seed configuration's fields as they are.
+
+    Raises:
+        ConfigError: every problem of the configuration, a line each.
+    """
+
+    eval_config: EvalConfig = Field(description="What is evaluated, and how (below).")
+    work_dir: PathText | None = Field(
+        None, description="Folder that run folders are made in. Default: `eval_config.work_dir`, else `outputs`."
+    )
+    eval_backend: Annotated[str, BeforeValidator(_backend)] = Field("VLMEvalKit", description="Only `VLMEvalKit`.")
+    use_cache: PathText | None = Field(None, description="An existing run folder to continue.")
+    no_timestamp: bool = Field(False, description="Use `work_dir` itself as the run folder.")
+    debug: bool = Field(False, description="Accepted without effect.")
+    OPENAI_API_KEY: Secret | None = Field(None, description="Key of a judge; without effect while there is none.")
+    OPENAI_API_BASE: Url | None = Field(None, description="Address of a judge; without effect while there is none.")
+    LOCAL_LLM: Annotated[str | None, later(None, _JUDGE)] = Field(
+        None, description="Name of a judge at `OPENAI_API_BASE`. Not supported yet."
+    )
+
+    def __init__(self, **fields: Any) -> None:
+        copied, problems = plain(fields)
+        problems += _extras(copied)
+        if not problems:
+            try:
+                super().__init__(**copied)
+            except ValidationError as error:
+                problems = translate(error, _KNOWN)
+        else:
+            problems += _found(copied)
+        if problems:
+            raise fail(problems)
+
+    def public_dict(self) -> dict[str, Any]:
+        """Returns the configuration as given, without secrets, ready for JSON; it can be loaded again."""
+        public = _public(self.model_dump(mode="json", exclude_unset=True))
+        assert isinstance(public, dict)
+        return public
+
+    @classmethod
+    def from_mapping(cls, mapping: object) -> TaskConfig:
+        """Builds a task from a mapping, which stays as it is.
+
+        Raises:
+            ConfigError: every problem of the configuration, a line each.
+        """
+        if not isinstance(mapping, Mapping):
+            raise ConfigError(f"given {shown(mapping)}, expected a mapping with eval_config")
+        copied, problems = plain(mapping)
+        if problems:
+            raise fail(problems)
+        return cls(**copied)
+
+
+_KNOWN: Final[Mapping[Path, frozenset[str]]] = {
+    (): field_names(TaskConfig),
+    ("eval_config",): field_names(EvalConfig),
+    ("eval_config", "model", 0): field_names(ModelEntry),
+}
+
+
+def _found(copied: dict[str, Any]) -> list[Problem]:
+    """Names what pydantic finds beside problems that are known already, so that all are told at once."""
+    try:
+        TaskConfig.__pydantic_validator__.validate_python(copied, self_instance=TaskConfig.__new__(TaskConfig))
+    except ValidationError as error:
+        return translate(error, _KNOWN)
+    return []
+
+
+def _extras(copied: dict[str, Any]) -> list[Problem]:
+    evaluation = copied.get("eval_config")
+    models = evaluation.get("model") if isinstance(evaluation, dict) else None
+    problems = []
+    for position, entry in enumerate(models if isinstance(models, list) else ()):
+        if isinstance(entry, dict):
+            problems += extra_problems(entry, ("eval_config", "model", position), _KNOWN["eval_config",])
+    return problems
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _public(item) for name, item in value.items() if not _secret(name)}
+    if isinstance(value, list):
+        return [_public(item) for item in value]
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        return _without_secrets(value)
+    return value
+
+
+def _secret(name: str) -> bool:
+    bare = name.lower()
+    if name in SECRET_FIELDS:
+        return True
+    return bare.endswith(_SECRET_WORDS) and not bare.endswith(_PUBLIC_ENDINGS)
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an address)"
+    query = urlencode([(name, text) for name, text in parse_qsl(parts.query) if not _secret(name)])
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))

@@ -1,0 +1,150 @@
+"""Kinds of values that fields of a configuration take, and the validators that refuse others in plain words."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Annotated, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from .config_problems import refuse, shown
+
+__all__ = [
+    "Amount",
+    "Base",
+    "Count",
+    "JsonObject",
+    "PathText",
+    "Rate",
+    "Seconds",
+    "Secret",
+    "Url",
+    "Word",
+    "json_fault",
+    "later",
+]
+
+_MOST: Final = 2_000_000_000
+_MAX_DEPTH: Final = 50
+
+
+class Base(BaseModel):
+    """Ground of all configuration records: frozen, strict about types, no unknown fields, no values in errors."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _integral(value: object) -> object:
+    """YAML and JSON write large whole numbers as 1e9; that is a whole number too."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST:
+        return int(value)
+    return value
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise refuse("is empty")
+    if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in value):
+        raise refuse("holds a line break or another control character")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, login = parts.hostname, "@" in parts.netloc
+        _ = parts.port
+    except ValueError:
+        raise refuse("is no address; expected one such as http://localhost:8000/v1/chat/completions") from None
+    if login:
+        raise refuse("holds a login (not shown); give the secret by key and the address without it")
+    if parts.scheme not in {"http", "https"} or not host or re.search(r"\s", value):
+        raise refuse(
+            f"given {shown(value.partition('?')[0])}, expected an address such as "
+            "http://localhost:8000/v1/chat/completions"
+        )
+    return value
+
+
+def _header_safe(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value()):
+        raise refuse(
+            "holds a space, a line break or a character that no HTTP header can carry (what was given is not shown)"
+        )
+    return value
+
+
+def json_fault(value: object, depth: int = 0) -> str | None:
+    """Says why a value cannot be sent as JSON; None when it can."""
+    fault: str | None = None
+    match value:
+        case list() | dict() if depth > _MAX_DEPTH:
+            fault = "is nested too deep"
+        case list() | dict():
+            items = value if isinstance(value, list) else [*value.keys(), *value.values()]
+            fault = next((found for item in items if (found := json_fault(item, depth + 1))), None)
+        case None | bool():
+            pass
+        case str():
+            fault = None if _encodable(value) else "holds half a surrogate pair"
+        case int():
+            fault = None if abs(value) < 2**63 else "holds a number that is too large"
+        case float():
+            fault = None if math.isfinite(value) else "holds a number that is not finite, which JSON cannot say"
+        case _:
+            fault = f"holds a value of type {type(value).__name__}, which JSON cannot say"
+    return fault
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _json_text(value: object) -> object:
+    """The reference takes this mapping as JSON text; a mapping says the same."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        raise refuse("is no JSON text; expected a mapping, or JSON text such as '{\"top_p\": 0.9}'") from None
+    if not isinstance(parsed, dict):
+        raise refuse(f"is JSON text of {shown(parsed)}, expected a mapping")
+    return parsed
+
+
+def _sendable(value: dict[str, Any]) -> dict[str, Any]:
+    fault = json_fault(value)
+    if fault:
+        raise refuse(fault)
+    return value
+
+
+def later(default: object, reason: str) -> BeforeValidator:
+    """Accepts a field as long as it asks for nothing: left out, null or `default`; refuses it with the reason."""
+
+    def check(value: object) -> object:
+        same_kind = isinstance(value, bool) == isinstance(default, bool)
+        if value is None or (same_kind and value == default):
+            return default
+        raise refuse(reason)
+
+    return BeforeValidator(check)
+
+
+Count: TypeAlias = Annotated[int, BeforeValidator(_integral), Field(ge=1, le=_MOST)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
+Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Word: TypeAlias = Annotated[str, AfterValidator(_word)]
+PathText: TypeAlias = Annotated[str, AfterValidator(_word)]
+Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_safe)]
+JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_json_text), AfterValidator(_sendable)]
