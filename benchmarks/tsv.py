@@ -167,6 +167,7 @@ class TsvFile:
     Attributes:
         path: the file.
         size: its bytes when it was opened.
+        modified_ns: when it was last changed then, in nanoseconds since 1970.
         columns: names in the header. A nameless column is called ``Unnamed: <position>``, as pandas does.
     """
 
@@ -182,7 +183,8 @@ class TsvFile:
         except OSError as err:
             raise DataError(f"cannot read {path}: {err.strerror}") from err
         self._close = weakref.finalize(self, os.close, self._fd)
-        self.size = os.fstat(self._fd).st_size
+        status = os.fstat(self._fd)
+        self.size, self.modified_ns = status.st_size, status.st_mtime_ns
         self._lock = threading.Lock()
         self._scanner = _Scanner()
         self._scanned = len(_BOM) if self._read(0, len(_BOM), check=False) == _BOM else 0

@@ -1,0 +1,52 @@
+"""Cells of a benchmark file as values: the text that stands there, or what ``pandas.read_csv`` makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..records import Cell
+from ..scoring.cells import NA_WORDS, infer_column
+from .tsv import Fields
+
+__all__ = ["NA_BYTES", "ColumnTypes"]
+
+NA_BYTES: Final = frozenset(word.encode() for word in NA_WORDS)
+"""The words that pandas reads as a missing value, as they stand in a file."""
+
+
+class ColumnTypes:
+    """The values of all columns that are numbers or booleans from the first row to the last.
+
+    A column counts as text from its first cell that is neither; only the others are kept in memory.
+    """
+
+    def __init__(self, columns: Iterable[int]) -> None:
+        """Watches these columns, by position."""
+        self._texts: dict[int, list[Cell]] = {column: [] for column in columns}
+        self._values: dict[int, list[Cell]] = {}
+
+    def add(self, fields: Fields) -> None:
+        """Takes the next row of the file."""
+        ruled_out = []
+        for column, texts in self._texts.items():
+            cell = fields[column] or b""
+            text = "" if cell in NA_BYTES else cell.decode()
+            if text and not cell.isdigit() and isinstance(infer_column([text], "csv")[0], str):
+                ruled_out.append(column)
+            else:
+                texts.append(text)
+        for column in ruled_out:
+            del self._texts[column]
+
+    def finish(self) -> None:
+        """Settles the types after the last row."""
+        self._values = {column: infer_column(texts, "csv") for column, texts in self._texts.items()}
+        self._texts = {}
+
+    def cell(self, row: int, column: int, cell: bytes | None) -> Cell:
+        """Returns the value of a cell, given its row from 0 and its bytes."""
+        values = self._values.get(column)
+        if values is not None:
+            return values[row]
+        return None if cell is None or cell in NA_BYTES else cell.decode()

@@ -1,0 +1,301 @@
+"""Benchmarks in the reference's TSV layout: rows, cells and pictures, read when their turn comes."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..errors import DataError, MediaError
+from ..messages import Image
+from ..records import Cell, Sample
+from ..scoring.protocol import Protocol
+from .columns import NA_BYTES, ColumnTypes
+from .index_table import IndexTable
+from .pictures import find_picture, image_folder, parse_list, picture_key, picture_names, stored_format
+from .tsv import Fields, TsvFile
+
+__all__ = ["TsvSource"]
+
+_REFERENCE_LENGTH: Final = 64
+"""An image cell of at most so many characters is the index of another row."""
+
+
+class TsvSource:
+    """Rows of a TSV as samples; a `Source`.
+
+    A row whose ``image`` cell is missing is left out where there is such a column. A short image cell names another
+    row, which must hold a picture itself, or refer to one and stand earlier in the file. A list shows several.
+    Thread-safe.
+
+    Attributes:
+        path: the file.
+        columns: its column names, pictures included.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        data_root: Path,
+        protocol: Protocol,
+        required: Sequence[str] = ("index", "question"),
+        needs_image: bool = True,
+    ) -> None:
+        """Opens the file and checks its columns.
+
+        Args:
+            path: the TSV.
+            name: name of the benchmark; says in which folder its pictures' files lie.
+            data_root: only pictures below it, or below the TSV's own folder, are read by ``image_path``.
+            protocol: how cells are read and pictures are shown.
+            required: columns that must be there.
+            needs_image: whether a column ``image`` or ``image_path`` must be there too.
+
+        Raises:
+            DataError: the file cannot be read, has no rows, or lacks a column.
+        """
+        self.path = path
+        self._file = TsvFile(path)
+        self.columns: tuple[str, ...] = self._file.columns
+        self._protocol = protocol
+        limit = protocol.localize_above_bytes
+        self._localized = limit is not None and self._file.size > limit
+        self._check_columns(required, needs_image=needs_image)
+        places = {name: k for k, name in enumerate(self.columns)}
+        self._index_column = places["index"]
+        self._image_column = places.get("image")
+        self._path_column = places.get("image_path")
+        images = data_root / "images"
+        self._folders = tuple(dict.fromkeys((images / image_folder(name), images, data_root, path.parent)))
+        self._lock = threading.RLock()
+        self._kept: array[int] = array("Q")
+        self._read = 0
+        self._duplicates = False
+        self._types: ColumnTypes | None = None
+        self._table = IndexTable(self._index_at)
+        if not self._file.has_row(0):
+            raise DataError(f"{path} has a header and no rows")
+
+    def __len__(self) -> int:
+        """Number of samples; reads the rest of the file.
+
+        Raises:
+            DataError: a row is malformed or lacks an index, or two rows share one.
+        """
+        while self._read_on():
+            pass
+        return len(self._kept)
+
+    def close(self) -> None:
+        """Closes the file; rows cannot be read afterwards."""
+        self._file.close()
+
+    @property
+    def stamp(self) -> str | None:
+        """Size and time of the file; None where the pictures are files of their own."""
+        if self._image_column is None and self._path_column is not None:
+            return None
+        return f"{self._file.size}:{self._file.modified_ns}"
+
+    @property
+    def dropped(self) -> int:
+        """Rows read so far that were left out because their picture is missing."""
+        return self._read - len(self._kept)
+
+    def samples(self) -> Iterator[Sample]:
+        """Yields the rows in file order.
+
+        Raises:
+            DataError: as for `__len__`, when the row's turn comes.
+        """
+        position = 0
+        while self._has(position):
+            yield self._sample(position)
+            position += 1
+
+    def images(self, sample: Sample) -> tuple[Image, ...]:
+        """Returns the pictures of one row, in order; none for a row of text.
+
+        Raises:
+            DataError: the row refers to a row that holds no picture.
+            MediaError: a list of pictures is malformed, or a file is missing or outside the data root.
+        """
+        if not self._has(sample.row):
+            raise DataError(f"{self.path} has no sample {sample.index!r} at position {sample.row}")
+        row = self._kept[sample.row]
+        if self._duplicates and (last := self._find(sample.index)) is not None:
+            row = last  # the reference keeps pictures by index, and the last row of one wins
+        fields = self._file.row(row)
+        given = self._paths(fields, row)
+        if self._image_column is None:
+            return tuple(Image(name=_file_name(p), path=find_picture(p, self._folders)) for p in given)
+        target = self._resolve(row)
+        pictures = self._list(self._cell(target, self._image_column), target, "image")
+        shown_as = sample.index if not self._localized else self._index_at(target)
+        names = picture_names(
+            given if len(given) == len(pictures) or self._is_list(fields) else (),
+            stem=shown_as,
+            count=len(pictures),
+            suffix=".jpg" if self._localized else ".png",
+            cut=self._protocol.cached_images,
+        )
+        cached = self._protocol.cached_images or self._localized
+        return tuple(
+            Image(name=name, base64=picture, stored_as=stored_format(name) if cached else None)
+            for name, picture in zip(names, pictures, strict=False)
+        )
+
+    def _check_columns(self, required: Sequence[str], *, needs_image: bool) -> None:
+        there = ", ".join(self.columns)
+        for name in ("index", *required):
+            if name not in self.columns:
+                near = difflib.get_close_matches(name.lower(), [c.lower() for c in self.columns], n=1)
+                similar = [column for column in self.columns if near and column.lower() == near[0]]
+                hint = f" (is it {similar[0]!r}? then rename it)" if similar else ""
+                raise DataError(f"{self.path} has no column {name!r}{hint}; its columns are: {there}")
+        if needs_image and "image" not in self.columns and "image_path" not in self.columns:
+            raise DataError(f"{self.path} has neither a column 'image' nor 'image_path'; its columns are: {there}")
+
+    # Reading on: which rows count, and which index stands where.
+
+    def _read_on(self) -> bool:
+        """Takes the next row of the file into the account; says whether there was one."""
+        with self._lock:
+            if self._protocol.pandas_cells and self._types is None:
+                self._infer_types()
+            return self._take_row()
+
+    def _has(self, position: int) -> bool:
+        """Says whether there are so many samples, reading on until it is known."""
+        while position >= len(self._kept):
+            if not self._read_on():
+                return position < len(self._kept)
+        return True
+
+    def _take_row(self) -> bool:
+        row = self._read
+        if not self._file.has_row(row):
+            return False
+        fields = self._file.row(row)
+        if self._image_column is None or (fields[self._image_column] or b"") not in NA_BYTES:
+            index = self._index_of(fields, row)
+            if (earlier := self._table.find(index)) is not None:
+                self._note_duplicate(index, earlier, row)
+            self._table.add(index, row)
+            self._kept.append(row)
+        self._read += 1
+        return True
+
+    def _note_duplicate(self, index: str, earlier: int, row: int) -> None:
+        if not self._protocol.pandas_cells:
+            raise DataError(
+                f"{self._file.where(row)} has the index {index!r} of data row {earlier + 1} again; "
+                "every row needs an index of its own"
+            )
+        self._duplicates = True
+
+    def _infer_types(self) -> None:
+        """Reads the whole file once, as the type of a column is only known at its end; takes all rows as well."""
+        types = ColumnTypes(k for k in range(len(self.columns)) if k != self._image_column)
+        row = 0
+        while self._file.has_row(row):
+            types.add(self._file.row(row))
+            row += 1
+        types.finish()
+        self._types = types
+        while self._take_row():
+            pass
+
+    def _find(self, index: str) -> int | None:
+        """Returns the row of an index, reading on until it comes."""
+        with self._lock:
+            while (row := self._table.find(index)) is None and self._read_on():
+                pass
+            return row
+
+    # Cells.
+
+    def _sample(self, position: int) -> Sample:
+        row = self._kept[position]
+        fields = self._file.row(row)
+        index = self._index_of(fields, row)
+        cells = {name: self._value(row, k, fields[k]) for k, name in enumerate(self.columns) if k != self._image_column}
+        return Sample(index=index, row=position, cells=cells, cluster=self._cluster(fields, row, index))
+
+    def _value(self, row: int, column: int, cell: bytes | None) -> Cell:
+        if self._types is not None:
+            return self._types.cell(row, column, cell)
+        return cell.decode() if cell else None
+
+    def _index_of(self, fields: Fields, row: int) -> str:
+        value = self._value(row, self._index_column, fields[self._index_column])
+        if value is None:
+            raise DataError(f"{self._file.where(row)} has no index; every row needs one")
+        return str(value)
+
+    def _index_at(self, row: int) -> str:
+        return self._index_of(self._file.row(row), row)
+
+    def _cell(self, row: int, column: int) -> bytes:
+        return self._file.row(row)[column] or b""
+
+    # Pictures.
+
+    def _resolve(self, row: int) -> int:
+        """Follows references to the row that holds the picture."""
+        assert self._image_column is not None
+        start = row
+        while len(cell := self._cell(row, self._image_column)) <= _REFERENCE_LENGTH:
+            index = cell.decode()
+            target = self._find(index)
+            if target is None or target == row:
+                problem = "is no other row's index" if target is None else "is its own index"
+                raise DataError(
+                    f"{self._file.where(start)}: the image {index!r} {problem}; "
+                    f"an image of at most {_REFERENCE_LENGTH} characters must be the index of a row with a picture"
+                )
+            if target > row and len(self._cell(target, self._image_column)) <= _REFERENCE_LENGTH:
+                raise DataError(
+                    f"{self._file.where(start)}: the image is the index {index!r} of data row {target + 1}, "
+                    "which comes later and holds no picture but another index"
+                )
+            row = target
+        return row
+
+    def _cluster(self, fields: Fields, row: int, index: str) -> str:
+        alone = f"row:{index}"
+        if self._image_column is None:
+            path = fields[self._path_column] if self._path_column is not None else None
+            return f"path:{path.decode()}" if path and path not in NA_BYTES else alone
+        try:
+            cell = self._cell(self._resolve(row), self._image_column)
+        except DataError:
+            return alone  # the row fails by itself when its pictures are asked for
+        try:
+            return picture_key(parse_list(cell))
+        except ValueError:
+            return picture_key((cell,))
+
+    def _is_list(self, fields: Fields) -> bool:
+        return self._path_column is not None and (fields[self._path_column] or b"").startswith(b"[")
+
+    def _paths(self, fields: Fields, row: int) -> tuple[str, ...]:
+        cell = fields[self._path_column] if self._path_column is not None else None
+        if cell is None or cell in NA_BYTES:
+            return ()
+        return tuple(path.decode() for path in self._list(cell, row, "image_path"))
+
+    def _list(self, cell: bytes, row: int, column: str) -> tuple[bytes, ...]:
+        try:
+            return parse_list(cell)
+        except ValueError as err:
+            raise MediaError(f"{self._file.where(row)}, column {column}: {err}") from err
+
+
+def _file_name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
