@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
 import orjson
 from aiohttp import web
 
@@ -123,14 +124,16 @@ class MockServer:
         runner, self._runner = self._runner, None
         if runner is None:
             return
-        for site in list(runner.sites):
-            await site.stop()
-        handlers = list(self._handlers)
-        for task in handlers:
-            task.cancel()
-        if handlers:
-            await asyncio.wait(handlers)
-        await runner.cleanup()
+        # Shielded: a server whose scope is cancelled would otherwise go on listening.
+        with anyio.CancelScope(shield=True):
+            for site in list(runner.sites):
+                await site.stop()
+            handlers = list(self._handlers)
+            for task in handlers:
+                task.cancel()
+            if handlers:
+                await asyncio.wait(handlers)
+            await runner.cleanup()
 
     async def __aenter__(self) -> Self:
         await self.start()
