@@ -21,6 +21,9 @@ class _Batch:
 class GroupCommit:
     """The one writer of a journal.
 
+    Attributes:
+        closed: set when `run` has ended, however it ended.
+
     While a batch is being written the next one fills up, so the number of writes adapts to the disk by itself: a fast
     disk sees single lines, a slow one large batches, and the event loop never waits for either.
     """
@@ -35,6 +38,7 @@ class GroupCommit:
         self._write_thread = CapacityLimiter(1)
         self._sync_thread = CapacityLimiter(1)
         self._unsynced = False
+        self.closed = anyio.Event()
 
     async def write(self, line: bytes) -> None:
         """Hands in a line and returns once it is in the file.
@@ -52,19 +56,25 @@ class GroupCommit:
         Raises:
             StorageError: a write failed; the lines of its batch count as not written.
         """
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._sync_regularly)
-            while not (self._closing and not self._pending.lines):
-                await self._wake.wait()
-                self._wake = anyio.Event()
-                batch, self._pending = self._pending, _Batch()
-                if batch.lines:
-                    await to_thread.run_sync(self._journal.append, batch.lines, limiter=self._write_thread)
-                    self._unsynced = True
-                    batch.written.set()
-            tasks.cancel_scope.cancel()
-        if self._unsynced:
-            await to_thread.run_sync(self._journal.sync, limiter=self._sync_thread)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._sync_regularly)
+                await self._write_batches()
+                tasks.cancel_scope.cancel()
+            if self._unsynced:
+                await to_thread.run_sync(self._journal.sync, limiter=self._sync_thread)
+        finally:
+            self.closed.set()
+
+    async def _write_batches(self) -> None:
+        while not (self._closing and not self._pending.lines):
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            batch, self._pending = self._pending, _Batch()
+            if batch.lines:
+                await to_thread.run_sync(self._journal.append, batch.lines, limiter=self._write_thread)
+                self._unsynced = True
+                batch.written.set()
 
     def close(self) -> None:
         """Lets `run` end once everything handed in is written."""

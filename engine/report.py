@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..errors import EndpointUnusable
 from ..records import Cell, Metric, ScoreResult
 from .run_folder import write_bytes, write_json
 from .tally import Tally
@@ -97,6 +98,16 @@ class Report:
         if any(entry.error for entry in self.entries):
             return 1
         return 2 if any(entry.tally.failed or entry.missing for entry in self.entries) else 0
+
+    def raise_for_problems(self) -> None:
+        """Raises what a caller that does not look at `state` must not miss.
+
+        Raises:
+            EndpointUnusable: an endpoint was of no use.
+        """
+        if self.problems:
+            told = "; ".join(self.problems)
+            raise EndpointUnusable(f"{told}. What was answered is in {self.run_dir}; the same task again continues it")
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report as JSON can hold it."""

@@ -1,0 +1,208 @@
+"""A run from configuration to report: what `run_task` and the command line do."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+from anyio import create_task_group, open_signal_receiver, to_thread
+
+from ..benchmarks.base import Benchmark
+from ..benchmarks.catalog import catalog
+from ..benchmarks.download import pull
+from ..benchmarks.load import load_benchmark
+from ..errors import StorageError
+from .config import RunPlan, load_tasks, read_environment, resolve
+from .display import show_progress
+from .progress import RunProgress
+from .report import Report
+from .run_folder import RunFolder, find_run, read_manifest
+from .session import Session, first_error
+
+__all__ = ["Display", "run_plan", "run_task", "run_task_async"]
+
+log = logging.getLogger("eyechart")
+
+Display: TypeAlias = Callable[[RunProgress], AbstractAsyncContextManager[None]]
+"""Shows the progress of a run as long as its context is open."""
+
+
+def run_task(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> Report | list[Report]:
+    """Runs a task to its report, showing progress on standard error unless the configuration says ``quiet``.
+
+    Ctrl-C and SIGTERM stop asking, let requests in flight finish for up to ``grace`` seconds, and raise
+    KeyboardInterrupt with everything written; a second one stops at once.
+
+    Args:
+        task_cfg: a mapping, the path of a YAML or JSON file, a `TaskConfig`, or a list of these.
+        environ: environment variables; those of the process by default.
+
+    Returns:
+        The report, or a list of reports for a list of tasks.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        DataError: a benchmark's file is missing or malformed.
+        EndpointUnusable: a model's endpoint answers nothing or refuses everything; the run can be resumed.
+        RunLocked: another process writes the run.
+        StorageError: results cannot be written.
+        KeyboardInterrupt: the user stopped it; the run can be resumed.
+        RuntimeError: an event loop is running already; ``await run_task_async(...)`` there.
+    """
+    if _inside_a_loop():
+        raise RuntimeError("an event loop is running already: use `await run_task_async(...)` here")
+    plans = _plans(task_cfg, environ)
+    reports = anyio.run(run_plans, plans)
+    if any(report.state == "interrupted" for report in reports):
+        raise KeyboardInterrupt(f"interrupted; `eyechart resume {reports[-1].run_dir}` continues")
+    for report in reports:
+        report.raise_for_problems()
+    return reports if _is_list(task_cfg) else reports[0]
+
+
+async def run_task_async(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> Report | list[Report]:
+    """Runs a task inside a running event loop; like `run_task`, but signals and cancellation are the caller's.
+
+    Raises:
+        EyechartError: as `run_task`.
+    """
+    plans = await to_thread.run_sync(_plans, task_cfg, environ)
+    reports = [await run_plan(plan) for plan in plans]
+    for report in reports:
+        report.raise_for_problems()
+    return reports if _is_list(task_cfg) else reports[0]
+
+
+def _plans(task_cfg: object, environ: Mapping[str, str] | None) -> list[RunPlan]:
+    environment = read_environment(environ)
+    return [resolve(task, environment) for task in load_tasks(task_cfg)]
+
+
+def _is_list(task_cfg: object) -> bool:
+    return isinstance(task_cfg, list | tuple)
+
+
+def _inside_a_loop() -> bool:
+    try:
+        anyio.get_current_task()
+    except (RuntimeError, anyio.NoEventLoopError):
+        return False
+    return True
+
+
+async def run_plans(plans: Sequence[RunPlan], display: Display | None = None) -> list[Report]:
+    """Runs several plans, one after the other, until one of them is interrupted by a signal.
+
+    Raises:
+        EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
+        KeyboardInterrupt: a second signal came; everything acknowledged is written.
+    """
+    reports: list[Report] = []
+    async with _signals() as stop:
+        for plan in plans:
+            if stop.is_set() and reports:
+                return reports
+            reports.append(await run_plan(plan, stop=stop, display=display))
+        return reports
+    raise KeyboardInterrupt("stopped at once; the same command continues")
+
+
+@asynccontextmanager
+async def _signals() -> AsyncIterator[anyio.Event]:
+    """Turns a first Ctrl-C or SIGTERM into an event and a second one into cancellation."""
+    stop = anyio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    async with create_task_group() as tasks:
+
+        async def watch() -> None:
+            with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for _ in signals:
+                    if stop.is_set():
+                        tasks.cancel_scope.cancel()
+                        return
+                    stop.set()
+
+        tasks.start_soon(watch)
+        yield stop
+        tasks.cancel_scope.cancel()
+
+
+async def run_plan(plan: RunPlan, *, stop: anyio.Event | None = None, display: Display | None = None) -> Report:
+    """Runs one plan.
+
+    Args:
+        plan: what to do.
+        stop: set from outside to end the run early.
+        display: how progress is shown; on standard error by default.
+
+    Raises:
+        EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
+    """
+    progress = RunProgress()
+    show = show_progress if display is None else display
+    with first_error():
+        benchmarks = await _open_benchmarks(plan, progress)
+        with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
+            for note in (*plan.notes, *progress.notes):
+                log.warning("%s", note)
+            session = Session(plan, folder, benchmarks, progress, stop or anyio.Event())
+            if plan.quiet:
+                return await session.run()
+            async with show(progress):
+                return await session.run()
+    raise AssertionError("first_error lets nothing through")
+
+
+async def _open_benchmarks(plan: RunPlan, progress: RunProgress) -> list[Benchmark]:
+    """Fetches what is missing and opens every benchmark before anything is asked: a missing file is told at once."""
+    benchmarks = []
+    for name in dict.fromkeys(plan.data):
+        entry = catalog().get(name)
+        if entry is not None and plan.mode != "eval":
+            await pull(entry, plan.data_root, mirror=plan.mirror)
+        benchmarks.append(await to_thread.run_sync(_load, name, plan))
+    return benchmarks
+
+
+def _load(name: str, plan: RunPlan) -> Benchmark:
+    return load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol)
+
+
+def _open_folder(plan: RunPlan, progress: RunProgress) -> RunFolder:
+    path = plan.use_cache or (plan.work_dir if plan.no_timestamp else None)
+    if path is None:
+        path = find_run(plan.work_dir, plan.digest, finished_too=plan.reuse or plan.mode == "eval")
+    if path is None:
+        return RunFolder.create(plan.work_dir, datetime.now().astimezone())
+    if (manifest := read_manifest(path)) is not None:
+        progress.notes.append(f"continuing {path} ({manifest.get('state')})")
+    return RunFolder(path)
+
+
+@contextmanager
+def _log_file(run_dir: Path) -> Iterator[None]:
+    """Keeps the run's log in its folder."""
+    folder = run_dir / "logs"
+    try:
+        folder.mkdir(exist_ok=True)
+        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    level, log.level = log.level, logging.INFO
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()

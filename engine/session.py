@@ -1,0 +1,308 @@
+"""One run in its folder: journals opened, models asked, answers scored, the manifest kept true."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import anyio
+from anyio import create_task_group, to_thread
+
+from ..adapters.base import Model
+from ..adapters.openai_chat import Endpoint, OpenAIChat
+from ..adapters.payload import ChatOptions
+from ..benchmarks.base import Benchmark
+from ..errors import EndpointUnusable, EyechartError
+from ..version import VERSION
+from .commit import GroupCommit
+from .config import ModelSpec, RunPlan
+from .evaluate import PREDICTIONS, evaluate, save_scores
+from .fingerprint import Fingerprinter, setup_digest
+from .journal import Journal, read_ledger
+from .limits import Gate, Limits
+from .media import MediaSettings, prepare_messages
+from .pipeline import Pipeline, Settings
+from .prepare import Job, Preparer
+from .progress import JobProgress, RunProgress
+from .report import Entry, Report, State
+from .retry import Health, RetryPolicy
+from .run_folder import RunFolder, read_manifest
+
+__all__ = ["Session", "build_model"]
+
+log = logging.getLogger("eyechart")
+
+
+def build_model(spec: ModelSpec, *, split_think: bool = False) -> Model:
+    """Makes the adapter of a model; it connects when it is first asked."""
+    endpoint = Endpoint(
+        spec.url,
+        key=spec.key.get_secret_value(),
+        timeout=spec.timeout_s,
+        connect_timeout=spec.connect_timeout_s,
+        split_think=split_think,
+    )
+    options = ChatOptions(
+        spec.model,
+        style=spec.style,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        detail=spec.img_detail,
+        system_prompt=spec.system_prompt,
+        extra=spec.extra,
+    )
+    return OpenAIChat(endpoint, options)
+
+
+def _media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
+    return MediaSettings(
+        img_size=spec.img_size,
+        total_img_size=spec.total_img_size,
+        max_file_size=spec.max_file_size,
+        min_edge=spec.min_image_edge,
+        reencode=reencode,
+    )
+
+
+@dataclass(slots=True)
+class Session:
+    """A run that is being made.
+
+    Attributes:
+        plan: what to do.
+        folder: where it is written.
+        benchmarks: what is asked, in the plan's order.
+        progress: counters for whoever shows them.
+        stop: set to end the run early; it can be resumed.
+        utc_now: wall clock.
+    """
+
+    plan: RunPlan
+    folder: RunFolder
+    benchmarks: Sequence[Benchmark]
+    progress: RunProgress
+    stop: anyio.Event
+    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _problems: list[str] = field(default_factory=list)
+    _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
+    _data: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    async def run(self) -> Report:
+        """Asks, scores and reports, as the plan's mode says.
+
+        Raises:
+            StorageError: something cannot be written; what was acknowledged before is safe.
+        """
+        started = anyio.current_time()
+        self._register_jobs()
+        self._save_manifest("running")
+        if self.plan.mode != "eval":
+            async with create_task_group() as tasks:
+                counting = anyio.CancelScope()
+                tasks.start_soon(self._count, counting)
+                async with create_task_group() as models:
+                    for spec in self.plan.models:
+                        models.start_soon(self._ask, spec)
+                counting.cancel()
+        entries = await self._score()
+        report = Report(
+            run_dir=self.folder.path,
+            protocol=self.plan.protocol.name,
+            state=self._state(entries),
+            entries=tuple(entries),
+            problems=tuple(self._problems),
+            wall_s=anyio.current_time() - started,
+            notes=(*self.plan.notes, *self.progress.notes),
+        )
+        await to_thread.run_sync(report.save)
+        self._save_manifest(report.state)
+        return report
+
+    def _register_jobs(self) -> None:
+        for spec in self.plan.models:
+            for benchmark in self.benchmarks:
+                job = JobProgress(spec.name, benchmark.name, total=self.plan.limit)
+                self._jobs[spec.name, benchmark.name] = job
+                self.progress.jobs.append(job)
+
+    def _state(self, entries: Sequence[Entry]) -> State:
+        if self.stop.is_set() and any(entry.missing for entry in entries):
+            return "interrupted"
+        if self._problems:
+            return "stopped"
+        if any(entry.error or entry.missing or entry.tally.failed for entry in entries):
+            return "incomplete"
+        return "finished"
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    async def _count(self, scope: anyio.CancelScope) -> None:
+        """Learns how many samples there are while the first are asked already."""
+        with scope:
+            for benchmark in self.benchmarks:
+                n = await to_thread.run_sync(_length, benchmark, abandon_on_cancel=True)
+                for spec in self.plan.models:
+                    self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
+
+    async def _ask(self, spec: ModelSpec) -> None:
+        """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
+        model = build_model(spec, split_think=self.plan.split_think)
+        gate = Gate(Limits(spec.nproc, spec.rpm, spec.tpm))
+        self.progress.gates[spec.name] = gate
+        try:
+            with ExitStack() as stack:
+                jobs = await to_thread.run_sync(self._open_jobs, spec, model, stack)
+                await self._run_pipeline(spec, model, gate, jobs)
+        except EndpointUnusable as error:
+            log.error("%s: %s", spec.name, error)
+            self._problems.append(f"{spec.name}: {error}")
+        finally:
+            with anyio.CancelScope(shield=True):
+                await model.aclose()
+
+    async def _run_pipeline(self, spec: ModelSpec, model: Model, gate: Gate, jobs: Sequence[Job]) -> None:
+        media = _media(spec, reencode=self.plan.protocol.cached_images)
+        pipeline = Pipeline(
+            model,
+            Preparer(jobs, model, partial(prepare_messages, settings=media)),
+            gate=gate,
+            policy=RetryPolicy(tries=spec.retry, patience_s=self.plan.patience_s),
+            health=Health(patience_s=self.plan.patience_s),
+            settings=Settings(prepare_threads=min(4, os.cpu_count() or 1), grace_s=self.plan.grace_s),
+        )
+        with first_error():
+            async with create_task_group() as writers:
+                for job in jobs:
+                    writers.start_soon(job.commit.run)
+                try:
+                    await pipeline.run(self.stop)
+                except* EyechartError:
+                    # What has been answered is still on its way to the disk; the writers end before the error goes on.
+                    for job in jobs:
+                        job.commit.close()
+                    with anyio.CancelScope(shield=True):
+                        for job in jobs:
+                            await job.commit.closed.wait()
+                    raise
+                for job in jobs:
+                    job.commit.close()
+
+    def _open_jobs(self, spec: ModelSpec, model: Model, stack: ExitStack) -> list[Job]:
+        media = _media(spec, reencode=self.plan.protocol.cached_images)
+        jobs = []
+        for benchmark in self.benchmarks:
+            path = self.folder.job(spec.name, benchmark.name) / PREDICTIONS
+            journal = stack.enter_context(Journal(path))
+            ledger = read_ledger(path)
+            if ledger.bad_lines:
+                self.progress.notes.append(
+                    f"{path}: {len(ledger.bad_lines)} unreadable lines, first {ledger.bad_lines[0]}; their samples are "
+                    "asked again"
+                )
+            jobs.append(
+                Job(
+                    benchmark,
+                    self.plan.limit,
+                    ledger,
+                    _setup(model, benchmark, media),
+                    self.plan.keep_failed,
+                    GroupCommit(journal),
+                    self._jobs[spec.name, benchmark.name],
+                    Fingerprinter(model.identity, benchmark.protocol.name),
+                )
+            )
+        return jobs
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    async def _score(self) -> list[Entry]:
+        entries = []
+        for (model, _), benchmark in zip(self._jobs, self.benchmarks * len(self.plan.models), strict=True):
+            job = self._jobs[model, benchmark.name]
+            job.state = "scoring"
+            entry = await to_thread.run_sync(self._score_one, model, benchmark)
+            job.state, job.total = "done", entry.total
+            job.error = job.error or entry.error
+            entries.append(entry)
+        return entries
+
+    def _score_one(self, model: str, benchmark: Benchmark) -> Entry:
+        job_dir = self.folder.job(model, benchmark.name)
+        scored = evaluate(model, benchmark, job_dir, limit=self.plan.limit, score=self.plan.mode != "infer")
+        save_scores(scored, job_dir)
+        return scored
+
+    # -- manifest ----------------------------------------------------------------------------------------------------
+
+    def _save_manifest(self, state: str) -> None:
+        known = read_manifest(self.folder.path) or {}
+        now = self.utc_now().isoformat(timespec="seconds")
+        self.folder.save_manifest(
+            {
+                "eyechart": VERSION,
+                "python": platform.python_version(),
+                "state": state,
+                "created": known.get("created", now),
+                "updated": now,
+                "digest": self.plan.digest,
+                "protocol": self.plan.protocol.name,
+                "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models},
+                "data": {benchmark.name: _data(benchmark) for benchmark in self.benchmarks},
+                "config": self.plan.public,
+            }
+        )
+
+
+def _length(benchmark: Benchmark) -> int:
+    """Counts samples; a file that breaks off in the middle is reported by whoever reads it, not by who counts."""
+    try:
+        return len(benchmark)
+    except EyechartError:
+        return 0
+
+
+def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | None:
+    stamp = benchmark.source.stamp
+    if stamp is None:
+        return None
+    return setup_digest(
+        model.identity, version=VERSION, protocol=benchmark.protocol.name, data=stamp, media=repr(media)
+    )
+
+
+def _data(benchmark: Benchmark) -> Mapping[str, Any]:
+    return {"stamp": benchmark.source.stamp, "file": str(getattr(benchmark.source, "path", "")) or None}
+
+
+def _without_query(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Turns an exception group of eyechart's own errors into its weightiest one: a full disk before a lost endpoint."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        if not all(isinstance(leaf, EyechartError) for leaf in leaves):
+            raise
+        leaves.sort(key=lambda leaf: isinstance(leaf, EndpointUnusable))
+        raise leaves[0] from None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for child in error.exceptions:
+            yield from _leaves(child)
+    else:
+        yield error
