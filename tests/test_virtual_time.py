@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import threading
 import time
 
@@ -170,3 +171,26 @@ async def test_a_peer_that_never_reads_does_not_stop_the_clock():
                 await session.post(url, data=io.BytesIO(b"x" * 50_000_000), timeout=aiohttp.ClientTimeout(total=300))
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.anyio
+async def test_bytes_on_their_way_hold_the_clock():
+    """The other end takes its time: as long as bytes wait for it, no timer may overtake them."""
+
+    def read_late(listener):
+        connection, _ = listener.accept()
+        with connection:
+            time.sleep(0.05)
+            while connection.recv(2**20):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reader = threading.Thread(target=read_late, args=(listener,))
+        reader.start()
+        try:
+            with socket.create_connection(listener.getsockname()) as sender:
+                sender.setblocking(False)
+                with anyio.fail_after(HALF_AN_HOUR):
+                    await asyncio.get_running_loop().sock_sendall(sender, bytes(20_000_000))
+        finally:
+            reader.join()
