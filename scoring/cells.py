@@ -133,6 +133,9 @@ class _Numbers:
 
     def column(self, reader: Reader) -> list[Cell]:
         """Returns the cells in the one type that pandas gives the column."""
+        if reader == "csv" and self.missing and not self.float_text and not self.huge:
+            # Integers with gaps are read as integers first: no negative zero survives.
+            return [None if n is None else _as_float(int(n)) for n in self.cells]
         if self.float_text or (self.missing and not (reader == "csv" and self.huge)):
             return [None if n is None else _as_float(n) for n in self.cells]
         if self.whole:

@@ -1,0 +1,60 @@
+"""Asking a judge which option of a multiple-choice question an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ...records import Cell
+from ..judge import Judge, JudgeRequest
+from ..letters import FAILED_MARK, NO_LETTER, read_letter
+from . import option_letter_cn, option_letter_en
+
+__all__ = ["TRIES", "JudgedLetter", "ask_letter", "option_lines"]
+
+TRIES: Final = 3
+"""How often a judge is asked before its answer counts as unreadable."""
+
+_CHINESE_FIRST: Final = "\u4e00"
+_CHINESE_LAST: Final = "\u9fff"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLetter:
+    """What a judge made of an answer.
+
+    Attributes:
+        letter: letter of an option, or ``Z`` for none of them.
+        reply: the judge's reply that decided, None when none of its replies could be read.
+    """
+
+    letter: str
+    reply: str | None
+
+
+async def ask_letter(
+    judge: Judge, *, benchmark: str, index: str, question: str, options: Mapping[str, Cell], answer: str
+) -> JudgedLetter:
+    """Asks a judge up to three times for the letter; unreadable replies end as ``Z``, never as a random option.
+
+    The rubric is Chinese when the question has a Chinese character, else English.
+
+    Raises:
+        JudgeError: the judge cannot be reached.
+    """
+    chinese = any(_CHINESE_FIRST <= ch <= _CHINESE_LAST for ch in question)
+    rubric = option_letter_cn if chinese else option_letter_en
+    prompt = rubric.prompt(question, option_lines(options), answer)
+    name = f"{rubric.NAME}@{rubric.VERSION}"
+    for attempt in range(TRIES):
+        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt))
+        letter = None if FAILED_MARK in reply else read_letter(reply, options).letter
+        if letter is not None:
+            return JudgedLetter(letter, reply)
+    return JudgedLetter(NO_LETTER, None)
+
+
+def option_lines(options: Mapping[str, Cell]) -> str:
+    """Returns the options as a judge is shown them, one per line."""
+    return "".join(f"{letter}. {text}\n" for letter, text in options.items())
