@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from .settings import Dialect, MockSettings
 
-__all__ = ["Cause", "Refusal", "model_list", "refusal"]
+__all__ = ["Cause", "Refusal", "model_list", "overflow", "refusal", "served_models", "unknown_model"]
 
 Cause: TypeAlias = Literal["key", "model", "body", "media", "bad_image", "context", "busy", "fault", "closing"]
 

@@ -19,7 +19,7 @@ from aiohttp import web
 from .dialects import Cause, overflow, refusal
 from .settings import MockSettings
 
-__all__ = ["AT_ONCE", "RIGHT_ANSWER", "FaultDraw", "Reply", "send_fault"]
+__all__ = ["AT_ONCE", "RIGHT_ANSWER", "FaultDraw", "Reply", "json_response", "retry_after", "send_fault"]
 
 AT_ONCE: Final = frozenset({"rate_limit", "rate_limit_date", "unavailable"})
 """Faults of a server that never looks at the request: they do not wait for its latency."""
