@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ..records import Cell
@@ -43,13 +43,25 @@ def round_trip(values: Sequence[Cell]) -> list[Cell]:
     return infer_column(_Sheet().write(values), "excel")
 
 
-def round_trip_table(columns: Mapping[str, Sequence[Cell]]) -> dict[str, list[Cell]]:
+def round_trip_table(
+    columns: Mapping[str, Sequence[Cell]], wanted: Callable[[str], bool] = lambda _: True
+) -> dict[str, list[Cell]]:
     """Returns a table as it comes back from a spreadsheet; the columns are written in the given order.
 
     A cell that makes the reference's writer stop takes the rest of its column and all later columns with it.
+
+    Args:
+        columns: the table.
+        wanted: which columns to return; the others only count for what they do to the ones after them.
     """
     sheet = _Sheet()
-    return {name: infer_column(sheet.write(values), "excel") for name, values in columns.items()}
+    result: dict[str, list[Cell]] = {}
+    for name, values in columns.items():
+        if wanted(name):
+            result[name] = infer_column(sheet.write(values), "excel")
+        else:
+            sheet.write([v for v in values if isinstance(v, str) and v[:1] in _SPECIAL_START])
+    return result
 
 
 class _Sheet:

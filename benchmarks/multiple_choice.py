@@ -1,0 +1,129 @@
+"""Multiple choice: one question, options A to Z, one right letter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+from typing import Final
+
+from ..errors import DataError
+from ..messages import Message
+from ..records import Cell, Sample, Table
+from ..scoring.cells import cell_text
+from ..scoring.judge import Judge
+from ..scoring.letters import NO_LETTER, read_letter
+from ..scoring.protocol import Protocol
+from ..scoring.rubrics.option_letter import ask_letter
+from ..scoring.tables import Row, plain_table
+from .base import Benchmark, Scored, Source
+from .prompts import pictures_then_text
+
+__all__ = ["MultipleChoice"]
+
+_GROUPS: Final = ("split", "l2-category", "category")
+_UNREAD: Final = "Failed in Prefetch, no GPT-based answer matching under `exact_matching` policy."
+"""The reference's words for an answer that no rule reads when there is no judge."""
+_UNJUDGED: Final = "Failed to predict, thus randomly generate one. "
+"""The reference's words for an answer that the judge could not read either. Here it is never an option by chance."""
+
+
+class MultipleChoice(Benchmark):
+    """A benchmark whose rows have a question, options in columns of one capital letter, and the right letter.
+
+    Columns: ``question``, ``A`` to ``Z`` (missing cells are no options), ``answer``, optionally ``hint`` for the
+    prompt and ``split``, ``l2-category``, ``category`` (in any case of letters) for the table.
+
+    A sample's record has ``hit`` (0 or 1), ``log`` (what was read), ``letter`` (``Z`` for none) and ``rule``:
+    ``option``, ``text``, ``refusal``, ``Z``, ``judge``, ``none`` or ``failed``.
+    """
+
+    def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
+        super().__init__(name, source, protocol)
+        self._letters = sorted(column for column in source.columns if _is_letter(column))
+        # Of two columns that differ in case alone the later one counts, as in the reference.
+        folded = {column.lower(): column for column in source.columns}
+        self._groups = {group: folded[group] for group in _GROUPS if group in folded}
+
+    def prompt(self, sample: Sample) -> list[Message]:
+        """Builds the pictures, then hint, question, options and the instruction as one text.
+
+        Raises:
+            MediaError: a picture is missing.
+            DataError: the row has no question.
+        """
+        question = self._question(sample)
+        lines = [] if sample.cells.get("hint") is None else [f"Hint: {sample.cells['hint']}\n"]
+        lines.append(f"Question: {question}\n")
+        options = self._options(sample.cells)
+        if options:
+            lines.append("Options:\n")
+            lines.extend(f"{letter}. {text}\n" for letter, text in options.items())
+            lines.append("Please select the correct answer from the options above. \n")
+        return pictures_then_text(self.source, sample, "".join(lines))
+
+    def reads_column(self, name: str) -> bool:
+        """Options, question and groups come from the stored table; the right letter from the benchmark itself."""
+        return _is_letter(name) or name == "question" or name in self._groups.values()
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        """Reads the letter by the exact rules.
+
+        Raises:
+            DataError: the benchmark has no column of right letters.
+        """
+        if prediction is None and self.protocol.failed_text is None:
+            return Scored(sample, {"hit": 0, "log": "", "letter": NO_LETTER, "rule": "failed"}, 0.0, failed=True)
+        answer = cell_text(prediction)
+        reading = read_letter(answer, self._options(sample.cells))
+        shown = _UNREAD if reading.letter is None else answer
+        return self._scored(sample, reading.letter or NO_LETTER, reading.rule, shown)
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Reads the letter by the exact rules, else asks the judge up to three times.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the benchmark has no column of right letters.
+        """
+        exact = self.score(sample, prediction)
+        if exact.record["rule"] != "none":
+            return exact
+        verdict = await ask_letter(
+            judge,
+            benchmark=self.name,
+            index=sample.index,
+            question=cell_text(sample.cells.get("question")),
+            options=self._options(sample.cells),
+            answer=cell_text(prediction),
+        )
+        if verdict.reply is None:
+            return self._scored(sample, NO_LETTER, "none", _UNJUDGED)
+        return self._scored(sample, verdict.letter, "judge", verdict.reply)
+
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the table of `scoring.tables.plain_table`."""
+        rows = [
+            Row(s.points, s.sample.cluster, {group: s.sample.cells.get(name) for group, name in self._groups.items()})
+            for s in scored
+        ]
+        return plain_table(rows, nan_splits=self.protocol.pandas_cells, stored=self.protocol.round_trip_table)
+
+    def _question(self, sample: Sample) -> str:
+        question = sample.cells.get("question")
+        if question is None and not (self.protocol.pandas_cells and "question" in sample.cells):
+            raise DataError(f"{self.name}: row {sample.index} has no question")
+        return cell_text(question)
+
+    def _options(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
+        return {letter: text for letter in self._letters if (text := cells.get(letter)) is not None}
+
+    def _scored(self, sample: Sample, letter: str, rule: str, shown: str) -> Scored:
+        if "answer" not in sample.cells:
+            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+        hit = int(letter == sample.cells["answer"])
+        record = {"hit": hit, "log": f"Match Log: {shown}. ", "letter": letter, "rule": rule}
+        return Scored(sample, record, float(hit))
+
+
+def _is_letter(column: str) -> bool:
+    return len(column) == 1 and column in ascii_uppercase

@@ -1,0 +1,67 @@
+"""OCRBench: reading text in pictures, one point per question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import DataError
+from ..messages import Message
+from ..records import Cell, Sample, Table
+from ..scoring.cells import cell_text
+from ..scoring.ocrbench import accepted_texts, contains_answer, points_table
+from ..scoring.tables import Row
+from .base import Benchmark, Scored
+from .prompts import pictures_then_text
+
+__all__ = ["OCRBench"]
+
+
+class OCRBench(Benchmark):
+    """A benchmark whose rows have a question, a list of accepted answers and one of ten categories.
+
+    A sample's record has ``score`` (0.0 or 1.0), ``prediction_read`` (the answer as it was read) and ``rule``
+    (``substring`` or ``failed``).
+    """
+
+    def prompt(self, sample: Sample) -> list[Message]:
+        """Builds the pictures, then the question as it is.
+
+        Raises:
+            MediaError: a picture is missing.
+            DataError: the row has no question.
+        """
+        question = sample.cells.get("question")
+        if question is None:
+            raise DataError(f"{self.name}: row {sample.index} has no question")
+        return pictures_then_text(self.source, sample, str(question))
+
+    def reads_column(self, name: str) -> bool:
+        """Accepted answers and categories come from the stored table."""
+        return name in ("answer", "category")
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        """Looks for an accepted answer in the answer.
+
+        Raises:
+            DataError: the benchmark has no accepted answers, or a row's are no list.
+        """
+        if "answer" not in sample.cells:
+            raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
+        if prediction is None and self.protocol.failed_text is None:
+            return Scored(sample, {"score": 0.0, "prediction_read": None, "rule": "failed"}, 0.0, failed=True)
+        text = cell_text(prediction)
+        try:
+            answers = accepted_texts(cell_text(sample.cells["answer"]))
+        except DataError as error:
+            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
+        points = float(contains_answer(text, answers, sample.cells.get("category")))
+        return Scored(sample, {"score": points, "prediction_read": text, "rule": "substring"}, points)
+
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the table of `scoring.ocrbench.points_table`.
+
+        Raises:
+            DataError: a right answer belongs to an unknown category.
+        """
+        rows = [Row(s.points, s.sample.cluster, {"category": s.sample.cells.get("category")}) for s in scored]
+        return points_table(rows)

@@ -1,0 +1,162 @@
+"""From answers to a score: every sample by its benchmark's rules, then the table of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import anyio
+import anyio.lowlevel
+
+from ..errors import DataError
+from ..records import Cell, Sample, ScoreResult
+from ..scoring.judge import Judge, JudgeRequest
+from ..scoring.round_trip import round_trip_table
+from .base import Benchmark, Scored
+
+__all__ = ["finish", "score_one", "score_predictions", "score_predictions_async"]
+
+_SHOWN = 5
+_STEPS_BETWEEN_PAUSES = 256
+
+
+def score_one(bench: Benchmark, sample: Sample, prediction: str | None) -> Scored:
+    """Scores one answer as it arrives, for running figures.
+
+    It differs from the final score only where a protocol passes the whole table through a spreadsheet.
+
+    Args:
+        bench: the benchmark.
+        sample: the question.
+        prediction: the answer, None when the request failed.
+
+    Raises:
+        DataError: the row cannot be scored.
+    """
+    answer = bench.protocol.failed_text if prediction is None else prediction
+    scored = bench.score(sample, answer)
+    return replace(scored, failed=True) if prediction is None else scored
+
+
+def score_predictions(
+    bench: Benchmark, predictions: Mapping[str, Cell], judge: Judge | None = None, *, judge_concurrency: int = 16
+) -> ScoreResult:
+    """Scores answers by index. With a judge, starts an event loop; inside one use `score_predictions_async`.
+
+    Args:
+        bench: the benchmark.
+        predictions: answer by index, None for a failed request. Rows without an entry are left out of the table.
+        judge: reads the answers that no exact rule reads, where the benchmark asks for one.
+        judge_concurrency: how many answers are judged at once.
+
+    Raises:
+        DataError: an index that the benchmark does not have, or a row that cannot be scored.
+        JudgeError: the judge cannot be reached.
+    """
+    if judge is not None:
+        run = partial(score_predictions_async, bench, predictions, judge, judge_concurrency=judge_concurrency)
+        return anyio.run(run)
+    items = _answered(bench, predictions)
+    return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
+
+
+async def score_predictions_async(
+    bench: Benchmark, predictions: Mapping[str, Cell], judge: Judge | None = None, *, judge_concurrency: int = 16
+) -> ScoreResult:
+    """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
+    items = _answered(bench, predictions)
+    scored: list[Scored | None] = [None] * len(items)
+    asked: set[str] = set()
+
+    async def ask(request: JudgeRequest) -> str:
+        assert judge is not None
+        asked.add(request.index)
+        return await judge(request)
+
+    async def work(positions: Iterator[int]) -> None:
+        for position in positions:
+            sample, answer, failed = items[position]
+            if judge is None:
+                result = bench.score(sample, answer)
+            else:
+                result = await bench.judge(sample, answer, ask)
+            scored[position] = _flagged(result, failed)
+            if position % _STEPS_BETWEEN_PAUSES == 0:
+                await anyio.lowlevel.checkpoint()
+
+    todo = iter(range(len(items)))
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(judge_concurrency if judge is not None else 1):
+                group.start_soon(work, todo)
+    except ExceptionGroup as errors:
+        # The first error stopped all workers: callers get it as it was raised.
+        raise errors.exceptions[0] from None
+    return finish(bench, [result for result in scored if result is not None], judged=len(asked))
+
+
+def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> ScoreResult:
+    """Builds the result from scored samples, in file order.
+
+    Args:
+        bench: the benchmark.
+        scored: the samples.
+        judged: how many of them the judge was asked about.
+
+    Raises:
+        DataError: the samples do not fit into the benchmark's table.
+    """
+    table = bench.table(scored)
+    rules = Counter(str(s.record.get("rule")) for s in scored)
+    return ScoreResult(
+        benchmark=bench.name,
+        protocol=bench.protocol.name,
+        per_sample={s.sample.index: s.record for s in scored},
+        columns=table.columns,
+        table=table.rows,
+        metrics=table.metrics,
+        counts={
+            "scored": len(scored),
+            "failed": sum(s.failed for s in scored),
+            "unparsed": rules["none"],
+            "judged": judged,
+        },
+    )
+
+
+def _flagged(scored: Scored, failed: bool) -> Scored:
+    return replace(scored, failed=True) if failed else scored
+
+
+def _answered(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[tuple[Sample, Cell, bool]]:
+    """Returns each sample that has an entry, its answer as scoring reads it, and whether the request failed."""
+    samples = [sample for sample in bench.samples() if sample.index in predictions]
+    unknown = predictions.keys() - {sample.index for sample in samples}
+    if unknown:
+        shown = ", ".join(map(repr, sorted(unknown)[:_SHOWN]))
+        raise DataError(f"{bench.name} has no row with index {shown} ({len(unknown)} unknown among the predictions)")
+    failed = [predictions[sample.index] is None for sample in samples]
+    answers: list[Cell] = [
+        bench.protocol.failed_text if lost else predictions[sample.index]
+        for sample, lost in zip(samples, failed, strict=True)
+    ]
+    if bench.protocol.round_trip_table and samples:
+        samples, answers = _round_trip(bench, samples, answers)
+    return list(zip(samples, answers, failed, strict=True))
+
+
+def _round_trip(bench: Benchmark, samples: Sequence[Sample], answers: list[Cell]) -> tuple[list[Sample], list[Cell]]:
+    """Passes the table of predictions through a spreadsheet, as the reference does before it scores."""
+    names = [name for name in samples[0].cells if name != "prediction"]
+    columns: dict[str, Sequence[Cell]] = {name: [sample.cells[name] for sample in samples] for name in names}
+    columns["prediction"] = answers
+    read = round_trip_table(columns, lambda name: name == "prediction" or bench.reads_column(name))
+    answers = read.pop("prediction")
+    rows: Iterable[tuple[Cell, ...]] = zip(*read.values(), strict=True) if read else ((),) * len(samples)
+    changed = [
+        replace(sample, cells={**sample.cells, **dict(zip(read, row, strict=True))})
+        for sample, row in zip(samples, rows, strict=True)
+    ]
+    return changed, answers
