@@ -1,0 +1,79 @@
+"""Benchmarks by name: finds the file, opens it as a source, and gives it the rules of its family."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+from ..scoring.protocol import Protocol, resolve_protocol
+from .base import Benchmark
+from .catalog import catalog, nearest
+from .data_root import default_data_root
+from .digest import where
+from .families import FAMILIES, build_benchmark
+from .source import TsvSource
+
+__all__ = ["load_benchmark"]
+
+
+def load_benchmark(
+    name: str,
+    data_root: str | Path | None = None,
+    protocol: str | Protocol = "eyechart",
+    path: str | Path | None = None,
+) -> Benchmark:
+    """Opens a benchmark; reads its header and no more.
+
+    Args:
+        name: a name of the catalogue, or of a file ``<name>.tsv`` of the user's own in the data root, or the path of
+            such a file (anything with a path separator or ending in ``.tsv``), which is then called by its stem.
+        data_root: folder of benchmark files; by default ``LMUData`` in the environment, else ``~/LMUData``.
+        protocol: ``eyechart``, ``vlmeval`` or a `Protocol`.
+        path: file to read instead of looking for one.
+
+    Raises:
+        DataError: there is no such file, or it lacks a column that the benchmark needs.
+        ConfigError: unknown name or protocol, or a benchmark that cannot be run.
+    """
+    rules = resolve_protocol(protocol)
+    root = default_data_root(os.environ) if data_root is None else Path(data_root).expanduser()
+    if path is None and _is_path(name):
+        path = name
+        name = Path(name).name.removesuffix(".tsv")
+    known = catalog().get(name)
+    if known is not None and name not in FAMILIES:
+        raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet")
+    file = Path(path).expanduser() if path is not None else _find(name, root)
+    if not file.is_file():
+        raise DataError(f"there is no file {file}")
+    captions = known is not None and known.family == "image_caption"
+    source = TsvSource(
+        file,
+        name=name,
+        data_root=root,
+        protocol=rules,
+        required=("index",) if captions else ("index", "question"),
+        needs_image=known is not None and known.modality == "image",
+    )
+    return build_benchmark(name, source, rules)
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".tsv") or "/" in name or os.sep in name
+
+
+def _find(name: str, root: Path) -> Path:
+    found = where(name, root)
+    if found is not None:
+        return found
+    known = catalog().get(name)
+    if known is None:
+        near = nearest(name)
+        hint = f"did you mean {near!r}?" if near else "`eyechart list benchmarks` shows all names."
+        raise DataError(
+            f"unknown benchmark {name!r}; {hint} A file of your own under this name would be {root / name}.tsv"
+        )
+    names = dict.fromkeys((f"{name}.tsv", known.file_name or f"{name}.tsv"))
+    looked = " and ".join(str(root / candidate) for candidate in names)
+    raise DataError(f"the file of {name} is missing; looked for {looked}. To download it: eyechart data pull {name}")
