@@ -52,7 +52,6 @@ _VIDEO_MIMES: Final = {
 # What Pillow's readers are known to raise on damaged files, besides its own classes.
 _DECODER_ERRORS: Final = (
     PIL.Image.DecompressionBombError,
-    PIL.Image.DecompressionBombWarning,
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -64,6 +63,7 @@ _DECODER_ERRORS: Final = (
     SyntaxError,
     TypeError,
     ValueError,
+    Warning,  # where the user has made warnings errors
     struct.error,
     zlib.error,
 )
