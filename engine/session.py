@@ -6,11 +6,11 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -214,7 +214,7 @@ class Session:
                     self.plan.limit,
                     ledger,
                     _setup(model, benchmark, media),
-                    self.plan.keep_failed,
+                    False,
                     GroupCommit(journal),
                     self._jobs[spec.name, benchmark.name],
                     Fingerprinter(model.identity, benchmark.protocol.name),
@@ -226,10 +226,10 @@ class Session:
 
     async def _score(self) -> list[Entry]:
         entries = []
-        for (model, _), benchmark in zip(self._jobs, self.benchmarks * len(self.plan.models), strict=True):
-            job = self._jobs[model, benchmark.name]
+        for spec, benchmark in product(self.plan.models, self.benchmarks):
+            job = self._jobs[spec.name, benchmark.name]
             job.state = "scoring"
-            entry = await to_thread.run_sync(self._score_one, model, benchmark)
+            entry = await to_thread.run_sync(self._score_one, spec.name, benchmark)
             job.state, job.total = "done", entry.total
             job.error = job.error or entry.error
             entries.append(entry)
@@ -287,17 +287,18 @@ def _without_query(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
 
 
-@contextmanager
-def first_error() -> Iterator[None]:
+class first_error:  # noqa: N801 (reads as a verb at its one kind of use: with first_error():)
     """Turns an exception group of eyechart's own errors into its weightiest one: a full disk before a lost endpoint."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        if not all(isinstance(leaf, EyechartError) for leaf in leaves):
-            raise
-        leaves.sort(key=lambda leaf: isinstance(leaf, EndpointUnusable))
-        raise leaves[0] from None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if not isinstance(error, BaseExceptionGroup):
+            return
+        leaves = list(_leaves(error))
+        if all(isinstance(leaf, EyechartError) for leaf in leaves):
+            raise min(leaves, key=lambda leaf: isinstance(leaf, EndpointUnusable)) from None
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -1,0 +1,81 @@
+"""CPU that one sample costs, beside a bare aiohttp client that posts the same bodies.
+
+Both run on one core against the same server process; each is run with two numbers of samples, and the difference is
+divided by theirs, so that start-up does not count. The engine reads a TSV, builds prompts, journals and scores; the
+bare client has ready bodies in memory and throws the replies away.
+
+    python perf/asking.py [--samples 3000] [--nproc 256] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from common import RUN, run_child, server, task, write_benchmark
+
+BARE = """
+import asyncio, base64, json, sys
+import aiohttp
+
+async def main(url, tsv, count, nproc):
+    bodies = []
+    with open(tsv, "rb") as file:
+        next(file)
+        for row in file:
+            *_, image = row.rstrip(b"\\n").split(b"\\t")
+            head = b'{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"'
+            image = b"data:image/jpeg;base64," + image
+            tail = b'"}},{"type":"text","text":"What is shown?"}]}],"model":"m","temperature":0,"max_tokens":2048}'
+            bodies.append(head + image + tail)
+            if len(bodies) == min(count, 500):
+                break
+    todo = iter(range(count))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async def worker():
+            for n in todo:
+                headers = {"Content-Type": "application/json"}
+                async with session.post(url, data=bodies[n % len(bodies)], headers=headers) as response:
+                    json.loads(await response.read())["choices"][0]["message"]["content"]
+        await asyncio.gather(*(worker() for _ in range(nproc)))
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+def marginal_ms(cpu_small: float, cpu_large: float, samples: int) -> float:
+    """Milliseconds of CPU for one more sample."""
+    return (cpu_large - cpu_small) / samples * 1000
+
+
+def main() -> None:
+    """Measures and prints one line for each client, and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--nproc", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    small, large = args.samples // 3, args.samples
+    bare, engine = [], []
+    with tempfile.TemporaryDirectory() as folder, server(mode="fixed") as url:
+        root = Path(folder)
+        data = root / "Pictures.tsv"
+        write_benchmark(data, large)
+        for n in range(args.rounds):
+            costs = [run_child(BARE, [url, str(data), str(count), str(args.nproc)]).cpu_s for count in (small, large)]
+            bare.append(marginal_ms(*costs, large - small))
+            costs = [
+                run_child(RUN, [task(url, data, root / f"{n}-{count}", nproc=args.nproc, limit=count)]).cpu_s
+                for count in (small, large)
+            ]
+            engine.append(marginal_ms(*costs, large - small))
+    ratio = statistics.median(engine) / statistics.median(bare)
+    print(f"bare aiohttp client   {statistics.median(bare):.3f} ms CPU per request   {[round(x, 3) for x in bare]}")
+    print(f"eyechart              {statistics.median(engine):.3f} ms CPU per sample    {[round(x, 3) for x in engine]}")
+    print(f"ratio                 {ratio:.2f}   (goal: at most 3)")
+
+
+if __name__ == "__main__":
+    main()

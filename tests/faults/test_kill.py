@@ -1,0 +1,98 @@
+"""SIGKILL at random moments: the same command again ends in the report of an undisturbed run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio import to_thread
+from PIL import Image
+
+KILLS = 12
+NPROC = 8
+SAMPLES = 240
+RUN = "import sys, eyechart; eyechart.run_task(sys.argv[1])"
+
+
+def write_benchmark(path: Path, rows: int) -> None:
+    with path.open("w") as file:
+        file.write("index\tquestion\tA\tB\tC\tD\tanswer\tcategory\timage\n")
+        for n in range(rows):
+            buffer = BytesIO()
+            Image.new("RGB", (120 + n % 7, 110), (n % 256, 99, 0)).save(buffer, "PNG")
+            image = base64.b64encode(buffer.getvalue()).decode()
+            file.write(f"{n}\tWhat is in {n}?\tcat\tdog\tboat\tlamp\t{'ABCD'[n % 4]}\tc{n % 3}\t{image}\n")
+
+
+def write_config(root: Path, url: str, work_dir: str) -> Path:
+    path = root / f"{work_dir}.json"
+    model = {"type": "killed", "name": "CustomAPIModel", "api_base": url}
+    path.write_text(
+        json.dumps(
+            {
+                "work_dir": str(root / work_dir),
+                "eval_config": {"model": [model], "data": [str(root / "Tiny.tsv")], "nproc": NPROC, "quiet": True},
+            }
+        )
+    )
+    return path
+
+
+def run_and_kill(config: Path, after_s: float | None) -> int:
+    with subprocess.Popen([sys.executable, "-c", RUN, str(config)]) as process:
+        if after_s is not None:
+            time.sleep(after_s)
+            process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def outcome(root: Path, work_dir: str) -> dict:
+    """What must be equal: everything about scores, nothing about times."""
+    (run,) = (path.parent for path in (root / work_dir).glob("*/run.json"))
+    scores = json.loads((run / "killed" / "Tiny" / "scores.json").read_text())
+    counts = {name: scores["counts"][name] for name in ("total", "ok", "failed", "missing", "unparsed")}
+    csv = (run / "killed" / "killed_Tiny_acc.csv").read_text()
+    return {key: scores[key] for key in ("table", "metrics", "per_sample")} | {"counts": counts, "csv": csv}
+
+
+def journaled(root: Path, work_dir: str) -> list[str]:
+    (journal,) = (root / work_dir).glob("*/killed/Tiny/predictions.jsonl")
+    return [json.loads(line)["index"] for line in journal.read_text().splitlines()]
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(180)
+async def test_killed_a_dozen_times_a_run_ends_as_if_nothing_had_happened(mock_server, tmp_path: Path) -> None:
+    write_benchmark(tmp_path / "Tiny.tsv", SAMPLES)
+    calm = await mock_server(latency=0.01)
+    assert await to_thread.run_sync(run_and_kill, write_config(tmp_path, calm.url, "calm"), None) == 0
+    assert calm.stats.requests == SAMPLES
+
+    # 240 samples, 8 at a time, 0.2 s each: 6 s of asking, so that a dozen kills all hit a run at work.
+    stormy = await mock_server(latency=0.2)
+    config = write_config(tmp_path, stormy.url, "stormy")
+    moments = random.Random(7)
+    started_once = 0
+    for _ in range(KILLS):
+        before = stormy.stats.requests
+        await to_thread.run_sync(run_and_kill, config, moments.uniform(0.6, 1.6))
+        started_once += stormy.stats.requests > before
+        with anyio.fail_after(10):
+            while stormy.stats.in_flight:  # noqa: ASYNC110 (the server has no event to offer)
+                await anyio.sleep(0.01)
+    assert started_once >= 3, "most kills should come after the first request"
+    stormy.settings = type(stormy.settings)(latency=0.01)
+    assert await to_thread.run_sync(run_and_kill, config, None) == 0
+
+    assert stormy.stats.requests <= SAMPLES + KILLS * NPROC
+    assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
+    assert sorted(journaled(tmp_path, "stormy"), key=int) == [str(n) for n in range(SAMPLES)], "each answer once"
