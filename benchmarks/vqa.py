@@ -92,7 +92,7 @@ class VisualQA(Benchmark):
         ]
         return vqa_table(rows, nan_column=self.protocol.pandas_cells)
 
-    def _answers(self, sample: Sample) -> list[object]:
+    def _answers(self, sample: Sample) -> list[str]:
         if "answer" not in sample.cells:
             raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
         answer = sample.cells["answer"]

@@ -50,30 +50,30 @@ class AnswerScore:
         mean_match: mean of `match`, which the reference writes per row as ``eval_score``.
     """
 
-    gt: Sequence[object]
+    gt: Sequence[str]
     pred: str
     match: Sequence[float]
     score: float
     mean_match: float
 
 
-def accepted_answers(text: str) -> list[object]:
-    """Returns the accepted answers of a row: the items of a Python list literal, else the text itself.
+def accepted_answers(text: str) -> list[str]:
+    """Returns the accepted answers of a row: the items of a Python list literal as texts, else the text itself.
 
     Raises:
         DataError: the list literal is too long to be read.
     """
     items = parse_list(text)
-    return [text] if items is None else items
+    return [text] if items is None else [str(item) for item in items]
 
 
-def score_answer(metric: MetricName, prediction: str, answers: Sequence[object]) -> AnswerScore:
+def score_answer(metric: MetricName, prediction: str, answers: Sequence[str]) -> AnswerScore:
     """Scores an answer; without any accepted answer the score is NaN.
 
     Args:
         metric: how to compare.
         prediction: the answer as given.
-        answers: accepted answers (`accepted_answers`); items that are no texts are compared as ``str`` shows them.
+        answers: accepted answers (`accepted_answers`).
     """
     gt, pred, match = _COMPARE[metric](prediction, answers)
     if not match:
@@ -89,12 +89,12 @@ def score_answer(metric: MetricName, prediction: str, answers: Sequence[object])
     return AnswerScore(gt, pred, match, score, mean)
 
 
-_Compared: TypeAlias = tuple[Sequence[object], str, list[float]]
+_Compared: TypeAlias = tuple[Sequence[str], str, list[float]]
 
 
-def _relaxed(prediction: str, answers: Sequence[object]) -> _Compared:
+def _relaxed(prediction: str, answers: Sequence[str]) -> _Compared:
     pred = prediction.strip()
-    return answers, pred, [_relaxed_match(pred, str(answer)) for answer in answers]
+    return answers, pred, [_relaxed_match(pred, answer) for answer in answers]
 
 
 def _relaxed_match(pred: str, target: str) -> float:
@@ -112,13 +112,13 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _accuracy(prediction: str, answers: Sequence[object]) -> _Compared:
+def _accuracy(prediction: str, answers: Sequence[str]) -> _Compared:
     pred = prediction.strip()
-    return answers, pred, [float(str(answer).strip().lower() == pred.lower()) for answer in answers]
+    return answers, pred, [float(answer.strip().lower() == pred.lower()) for answer in answers]
 
 
-def _anls(prediction: str, answers: Sequence[object]) -> _Compared:
-    return answers, prediction, [_anls_distance(str(answer), prediction) for answer in answers]
+def _anls(prediction: str, answers: Sequence[str]) -> _Compared:
+    return answers, prediction, [_anls_distance(answer, prediction) for answer in answers]
 
 
 def _anls_distance(answer: str, prediction: str) -> float:
@@ -129,20 +129,20 @@ def _anls_distance(answer: str, prediction: str) -> float:
     return Levenshtein.distance(" ".join(answer.lower().split()), " ".join(prediction.lower().split())) / length
 
 
-def _consensus(prediction: str, answers: Sequence[object]) -> _Compared:
-    gt = [normalise(str(answer)) for answer in answers]
+def _consensus(prediction: str, answers: Sequence[str]) -> _Compared:
+    gt = [normalise(answer) for answer in answers]
     pred = normalise(prediction)
     agreeing = gt.count(pred)
     return gt, pred, [min(1.0, (agreeing - (answer == pred)) / _AGREEING) for answer in gt]
 
 
-def _normalised(prediction: str, answers: Sequence[object]) -> _Compared:
-    gt = [normalise(str(answer)) for answer in answers]
+def _normalised(prediction: str, answers: Sequence[str]) -> _Compared:
+    gt = [normalise(answer) for answer in answers]
     pred = normalise(prediction)
     return gt, pred, [float(answer == pred) for answer in gt]
 
 
-_COMPARE: Final[Mapping[MetricName, Callable[[str, Sequence[object]], _Compared]]] = MappingProxyType(
+_COMPARE: Final[Mapping[MetricName, Callable[[str, Sequence[str]], _Compared]]] = MappingProxyType(
     {
         "relaxed_accuracy": _relaxed,
         "accuracy": _accuracy,
