@@ -3,7 +3,7 @@
 The usual way of a picture is short: its base64 text goes out as the benchmark holds it, byte for byte, after a cheap
 look at its header and end. It is decoded only when something asks for other pixels (``img_size``, a size limit, the
 reference's image cache), when its end is missing so that a decoder has to judge, or when its format is one that
-servers commonly refuse (BMP, TIFF and whatever else Pillow reads): those are sent as PNG, which shows the same pixels.
+servers commonly refuse (BMP, TIFF and others that Pillow reads): those are sent as PNG, which shows the same pixels.
 
 All functions are pure and thread-safe: no Pillow global is read for a decision or changed; sizes are checked from the
 header before pixels are allocated.
@@ -39,6 +39,9 @@ MAX_BYTES: Final = 1 << 30
 _REFERENCE_MIN_EDGE: Final = 100
 _JPEG_QUALITY: Final = 75
 _SENT_AS_THEY_ARE: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+# No format whose reader starts another program (EPS runs Ghostscript) or that no benchmark uses.
+_READ: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "ICO", "AVIF")
+_JPEG_MAX_EDGE: Final = 65_500
 _FLATTENED: Final = frozenset({"RGBA", "P", "LA"})
 _JPEG_MODES: Final = frozenset({"1", "L", "RGB", "CMYK", "YCbCr"})
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
@@ -263,6 +266,10 @@ def _stored(picture: PIL.Image.Image, image: Image, max_pixels: int) -> PIL.Imag
 def _file(picture: PIL.Image.Image, file_format: str) -> bytes:
     buffer = io.BytesIO()
     if file_format == "JPEG":
+        if max(picture.size) > _JPEG_MAX_EDGE:
+            raise ValueError(
+                f"it would have {picture.size[0]} x {picture.size[1]} pixels; JPEG ends at {_JPEG_MAX_EDGE}"
+            )
         picture.save(buffer, format=file_format, quality=_JPEG_QUALITY)
     else:
         picture.save(buffer, format=file_format)
@@ -277,7 +284,7 @@ def _opened(raw: bytes, max_pixels: int) -> PIL.Image.Image:
     """Opens a file's bytes; its size is checked, its pixels are not decoded yet."""
     if not raw:
         raise ValueError("it is empty")
-    picture = PIL.Image.open(io.BytesIO(raw))
+    picture = PIL.Image.open(io.BytesIO(raw), formats=_READ)
     _check_pixels(picture.size, max_pixels)
     return picture
 
@@ -337,7 +344,8 @@ def _inline(text: bytes, mime: str) -> InlineMedia:
 
 
 def _failed(image: Image, error: BaseException) -> MediaError:
-    if isinstance(error, PIL.UnidentifiedImageError):
+    # KeyError: this Pillow is built without the last of the formats, and no other one fits.
+    if isinstance(error, PIL.UnidentifiedImageError | KeyError):
         return MediaError(f"picture {image.name}: it is no picture that can be read")
     reason = " ".join(str(error).split()) or type(error).__name__
     return MediaError(f"picture {image.name}: {reason[:200]}")

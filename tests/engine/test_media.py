@@ -179,6 +179,11 @@ def test_sizes(size: tuple[int, int], using: MediaSettings, expected: tuple[int,
     assert opened(shown(file_of(size), using)).size == expected
 
 
+def test_a_picture_too_long_for_jpeg_is_refused() -> None:
+    with pytest.raises(MediaError, match="JPEG ends at 65500"):
+        shown(file_of((66_000, 100)), REFERENCE)
+
+
 def test_pictures_of_one_message_share_the_total_size() -> None:
     image = Image("a", base64=base64.b64encode(file_of((400, 400))))
     message = Message("user", (image, Text("and"), image, image, image))
@@ -218,6 +223,13 @@ def test_modes_of_reencoded_pictures(mode: str, kept: str) -> None:
     PIL.Image.new(mode, (120, 120)).save(buffer, kind)
     picture = opened(shown(buffer.getvalue(), REFERENCE))
     assert (picture.mode, picture.format) == (kept, "JPEG")
+
+
+def test_no_picture_starts_another_program() -> None:
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    for using in (PLAIN, REFERENCE):
+        with pytest.raises(MediaError, match="no picture that can be read"):
+            shown(postscript, using)
 
 
 def test_alpha_is_dropped_not_composited() -> None:
