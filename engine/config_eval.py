@@ -17,7 +17,7 @@ _JUDGE: Final = (
     "a model as judge is not supported yet; set judge: exact_matching and leave the other judge fields out to score "
     "by exact rules alone"
 )
-_VIDEO: Final = "videos are not supported yet, and benchmarks of pictures need it not; leave it out"
+_VIDEO: Final = "videos are not supported yet; for benchmarks of pictures leave it out"
 _LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
 
 ONLY_BEHIND_BASE_URL: Final = (

@@ -24,6 +24,7 @@ _FLOAT: Final = re.compile(
 )
 _INT: Final = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*)$")
 _PLAIN_WORDS: Final = (
+    ("unhashable key", "the name of a field is a list or a mapping"),
     ("\\t", "a tab stands where spaces are expected"),
     ("mapping values are not allowed", "a colon stands where none belongs: a wrong indent, or a text without quotes"),
     ("undefined alias", "a value that begins with * must stand in quotes"),
@@ -103,11 +104,17 @@ def load_tasks(source: object) -> list[TaskConfig]:
     if isinstance(source, TaskConfig):
         return [source]
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        return _named(str(path), _read(path))
+        return _tasks_of_file(Path(source))
     if isinstance(source, Mapping):
         return [_task(source)]
     raise ConfigError(f"given {shown(source)}, expected a mapping, the path of a YAML or JSON file, or a TaskConfig")
+
+
+def _tasks_of_file(path: Path) -> list[TaskConfig]:
+    content = _read(path)
+    if isinstance(content, dict) or not any(isinstance(item, str) for item in content):
+        return _named(str(path), content)
+    raise ConfigError(f"{path}: a list in a file holds tasks themselves, not paths")
 
 
 def _named(origin: str, source: object) -> list[TaskConfig]:
@@ -122,25 +129,22 @@ def _task(mapping: Mapping[Any, Any]) -> TaskConfig:
     """Builds a task; eval_config may be the path of a file of its own, as in the reference."""
     evaluation = mapping.get("eval_config")
     if isinstance(evaluation, (str, os.PathLike)):
-        try:
-            mapping = {**mapping, "eval_config": _read(Path(evaluation))}
-        except ConfigError as error:
-            problem = f"eval_config: {error}"
-        else:
-            problem = ""
-        if problem:
-            raise ConfigError(problem)
+        return TaskConfig.from_mapping({**mapping, "eval_config": _read(Path(evaluation))})
     return TaskConfig.from_mapping(mapping)
 
 
-def _read(path: Path) -> Mapping[Any, Any] | list[Any]:
-    text = _text(path)
-    parsed = parse_json(text) if path.suffix.lower() == ".json" else parse_yaml(text)
-    if parsed is None:
-        raise ConfigError("is empty, expected a mapping with eval_config")
-    if not isinstance(parsed, (dict, list)):
-        raise ConfigError("holds a single value at the top, expected a mapping with eval_config")
-    return parsed
+def _read(path: Path) -> Any:
+    try:
+        text = _text(path)
+        parsed = parse_json(text) if path.suffix.lower() == ".json" else parse_yaml(text)
+    except ConfigError as error:
+        problem = str(error)
+    else:
+        if isinstance(parsed, (dict, list)):
+            return parsed
+        problem = "is empty" if parsed is None else "holds a single value at the top"
+        problem += ", expected a mapping with eval_config"
+    raise ConfigError(f"{str(path)[:300]}: {problem}")
 
 
 def _text(path: Path) -> str:

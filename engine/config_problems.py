@@ -40,6 +40,7 @@ SECRET_FIELDS: Final = frozenset({"key", "judge_key", "judge_args", "OPENAI_API_
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 60
 _SHOWN: Final = 60
+_SHORT: Final = 5
 _HUGE: Final = 10**18
 
 _MISSING: Final = {
@@ -102,13 +103,14 @@ def closest(name: str, candidates: Iterable[str]) -> str | None:
     wanted = _bare(name)
     if not wanted or len(name) > 4 * _SHOWN:
         return None
-    best: tuple[int, str] | None = None
-    for candidate in sorted(candidates):
-        allowed = 1 if min(len(wanted), len(_bare(candidate))) <= 5 else 2  # noqa: PLR2004
-        distance = OSA.distance(wanted, _bare(candidate), score_cutoff=allowed)
-        if distance <= allowed and len(wanted) > distance and (best is None or distance < best[0]):
-            best = (distance, candidate)
-    return best[1] if best else None
+    near = []
+    for candidate in candidates:
+        bare = _bare(candidate)
+        allowed = 1 if min(len(wanted), len(bare)) <= _SHORT else 2
+        distance = OSA.distance(wanted, bare)
+        if distance <= allowed and distance < len(wanted):
+            near.append((distance, abs(len(wanted) - len(bare)), candidate))
+    return min(near)[2] if near else None
 
 
 def _bare(name: str) -> str:
@@ -209,14 +211,18 @@ def _expected(kind: str, context: Mapping[str, Any]) -> str:
         case "literal_error":
             return "one of " + ", ".join(re.findall(r"'([^']*)'", str(context.get("expected", ""))))
         case "greater_than_equal":
-            return f"at least {context['ge']:g}"
+            return f"at least {_number(context['ge'])}"
         case "greater_than":
-            return f"more than {context['gt']:g}"
+            return f"more than {_number(context['gt'])}"
         case "less_than_equal":
-            return f"at most {context['le']:g}"
+            return f"at most {_number(context['le'])}"
         case "too_short":
             return "at least one entry"
     return _EXPECTED.get(kind.split("_", maxsplit=1)[0], "another value")
+
+
+def _number(bound: float) -> str:
+    return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
 def _unknown(path: Path, known: Mapping[Path, Iterable[str]]) -> str:
