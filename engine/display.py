@@ -1,17 +1,165 @@
-"""Shows where a run stands."""
+"""Live progress on a terminal, plain lines elsewhere; always on standard error."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol, TextIO
 
+import anyio
+from anyio import create_task_group
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from .plain_text import clean
 from .progress import RunProgress
+from .progress_lines import sentence, table, totals
+from .progress_view import Meter, RunView
 
-__all__ = ["show_progress"]
+__all__ = ["LiveScreen", "PlainLines", "Screen", "show_progress"]
+
+_TICK_S: Final = 0.25
+_LINE_S: Final = 10.0
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def note(self, text: str) -> None:
+        """Shows a sentence that stays."""
+
+    def paint(self, view: RunView) -> None:
+        """Shows where the run stands."""
+
+    def close(self) -> None:
+        """Leaves the last state standing."""
+
+
+class LiveScreen:
+    """A table on a terminal that is drawn over and over."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # A redirected standard output belongs to whoever reads it, and must not be drawn into the terminal.
+        self._live = Live(
+            console=console, auto_refresh=False, redirect_stdout=sys.stdout is not None and sys.stdout.isatty()
+        )
+        self._live.start()
+
+    def note(self, text: str) -> None:
+        """Shows a sentence above the table."""
+        self._console.print(Text(clean(text), "yellow"))
+
+    def paint(self, view: RunView) -> None:
+        """Draws the table anew."""
+        width, height = self._console.size
+        text = table(view, width, height, ascii_only=self._console.options.ascii_only)
+        self._live.update(text, refresh=True)
+
+    def close(self) -> None:
+        """Leaves the last table standing."""
+        self._live.stop()
+
+
+class PlainLines:
+    """Lines for a log: one for each job at work every ten seconds, and one whenever a job's state changes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._states: dict[int, str] = {}
+        self._next_s = _LINE_S
+        self._said_stopping = False
+
+    def note(self, text: str) -> None:
+        """Writes a sentence."""
+        self._stream.write(clean(text) + "\n")
+        self._stream.flush()
+
+    def paint(self, view: RunView) -> None:
+        """Writes lines if there is something new to say."""
+        due = view.elapsed_s >= self._next_s
+        if due:
+            self._next_s = view.elapsed_s + _LINE_S
+        for i, job in enumerate(view.jobs):
+            changed = self._states.get(i, "waiting") != job.state
+            self._states[i] = job.state
+            if changed or (due and job.state in ("asking", "scoring")):
+                self.note(sentence(job, view.limit))
+        if view.stopping and not self._said_stopping:
+            self._said_stopping = True
+            self.note(totals(view).plain)
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
 
 @asynccontextmanager
-async def show_progress(progress: RunProgress) -> AsyncIterator[None]:
-    """Shows the progress of a run on standard error as long as the context is open."""
-    del progress
-    yield
+async def show_progress(progress: RunProgress, screen: Screen | None = None) -> AsyncIterator[None]:
+    """Shows the progress of a run on standard error as long as the context is open.
+
+    The counters are read four times a second; the engine waits for nothing. A display that breaks, say because the
+    terminal is gone, falls silent and leaves the run alone.
+
+    Args:
+        progress: the counters.
+        screen: where to show them; by default a live table if standard error is a terminal, else plain lines.
+    """
+    shown = _screen() if screen is None else screen
+    if shown is None:
+        yield
+        return
+    watch = _Watch(progress, shown, Meter(progress, anyio.current_time()))
+    with suppress(OSError, ValueError):
+        watch.look(anyio.current_time())
+    try:
+        async with create_task_group() as tasks:
+            tasks.start_soon(watch.run)
+            yield
+            tasks.cancel_scope.cancel()
+    finally:
+        with suppress(OSError, ValueError):
+            watch.look(anyio.current_time())
+        with suppress(OSError, ValueError):
+            shown.close()
+
+
+def _screen() -> Screen | None:
+    if sys.stderr is None:
+        return None
+    if sys.stderr.isatty():
+        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        if console.is_terminal and not console.is_dumb_terminal:
+            return LiveScreen(console)
+    return PlainLines(sys.stderr)
+
+
+class _Watch:
+    """Looks at the counters and tells the screen what is new."""
+
+    def __init__(self, progress: RunProgress, screen: Screen, meter: Meter) -> None:
+        self._progress = progress
+        self._screen = screen
+        self._meter = meter
+        self._notes = 0
+        self._errors: set[int] = set()
+
+    async def run(self) -> None:
+        """Looks until it is cancelled, or until nobody can see it any more."""
+        with suppress(OSError, ValueError):  # the terminal is gone, or the stream is closed
+            while True:
+                await anyio.sleep(_TICK_S)
+                self.look(anyio.current_time())
+
+    def look(self, now: float) -> None:
+        """Shows the present state."""
+        notes = self._progress.notes
+        while self._notes < len(notes):
+            self._screen.note(f"note: {notes[self._notes]}")
+            self._notes += 1
+        for i, job in enumerate(self._progress.jobs):
+            if job.error and i not in self._errors:
+                self._errors.add(i)
+                self._screen.note(f"{job.model} {job.benchmark}: {job.error}")
+        self._screen.paint(self._meter.read(now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..records import Prediction
@@ -73,8 +74,16 @@ class JobProgress:
 
 @dataclass(slots=True)
 class RunProgress:
-    """All jobs of a run, and the gates of its endpoints by model."""
+    """All jobs of a run, and the gates of its endpoints by model.
+
+    Attributes:
+        jobs: the benchmarks of each model, in order.
+        gates: what bounds the requests to each model.
+        notes: what the user should know, a sentence each.
+        stopping: says whether the run was asked to stop.
+    """
 
     jobs: list[JobProgress] = field(default_factory=list)
     gates: dict[str, Gate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    stopping: Callable[[], bool] = lambda: False

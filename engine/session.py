@@ -103,6 +103,7 @@ class Session:
             StorageError: something cannot be written; what was acknowledged before is safe.
         """
         started = anyio.current_time()
+        self.progress.stopping = self.stop.is_set
         self._register_jobs()
         self._save_manifest("running")
         if self.plan.mode != "eval":

@@ -1,0 +1,45 @@
+"""Text from outside, made fit for a terminal, and figures made fit for people."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+__all__ = ["clean", "duration", "figure"]
+
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])?")
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+
+
+def clean(text: str, longest: int = 500) -> str:
+    """Takes everything out of a text that a terminal would obey rather than show; one line, shortened.
+
+    Names and messages come from benchmark files and servers: an escape sequence in them could recolour the screen,
+    rename the window or hide what follows. Direction marks, which can make a text read backwards, go as well.
+    """
+    shown = "".join(c if c.isprintable() else " " for c in _ESCAPES.sub("", text[: 4 * longest]))
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """Writes seconds as people read them: ``0:07``, ``12:40``, ``3:05:00``, ``2d 4h``."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = max(0, round(seconds))
+    if whole >= 2 * _DAY:
+        return f"{whole // _DAY}d {whole % _DAY // _HOUR}h"
+    minutes, rest = divmod(whole, _MINUTE)
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def figure(value: float) -> str:
+    """Writes a rate in at most five characters: ``0.42``, ``7.3``, ``41``, ``12.3k``."""
+    for least, shown in ((99_950, f"{value / 1000:.0f}k"), (9_999.5, f"{value / 1000:.1f}k"), (9.95, f"{value:.0f}")):
+        if value >= least:
+            return shown
+    return f"{value:.1f}" if value >= 1 or value == 0 else f"{value:.2f}"

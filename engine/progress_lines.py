@@ -1,0 +1,194 @@
+"""The lines that a display shows: a table as wide as the terminal, or a sentence for a log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from .plain_text import duration, figure
+from .progress_view import JobView, RunView
+
+__all__ = ["sentence", "table", "totals"]
+
+_NARROWEST_NAME: Final = 12
+_WIDEST_NAME: Final = 40
+_ROOMY: Final = 110
+_ASCII: Final = str.maketrans({"━": "#", "╸": "#", "─": "-", "·": "|", "…": "~"})
+_STYLES: Final = {"waiting": "dim", "done": "green"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A figure of every job.
+
+    Attributes:
+        head: its name in a narrow terminal.
+        long_head: its name in a wide one.
+        width: cells that it takes at least.
+        cell: its text for one job.
+        drop: columns with a higher number leave first when there is no room.
+    """
+
+    head: str
+    long_head: str
+    width: int
+    cell: Callable[[JobView], str]
+    drop: int
+
+
+def _bar(job: JobView, width: int = 8) -> str:
+    if not job.total:
+        return " " * width
+    halves = min(2 * width, 2 * width * job.done // job.total)
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(width, "─")
+
+
+def _rate(value: float | None) -> str:
+    return "" if value is None else figure(value)
+
+
+def _active(number: int, job: JobView) -> str:
+    return str(number) if job.state == "asking" or number else ""
+
+
+def _until(job: JobView) -> str:
+    if job.state != "asking":
+        return job.state
+    return "" if job.eta_s is None else duration(job.eta_s)
+
+
+_COLUMNS: Final = (
+    _Column("", "", 8, _bar, 3),
+    _Column("done", "done", 9, lambda job: _done(job.done, job.total), 0),
+    _Column("fail", "failed", 4, lambda job: _active(job.failed, job), 1),
+    _Column("retry", "retrying", 5, lambda job: _active(job.retrying, job), 5),
+    _Column("open", "in flight", 4, lambda job: _active(job.in_flight, job), 4),
+    _Column("req/s", "req/s", 5, lambda job: _rate(job.req_s), 2),
+    _Column("tok/s", "tok/s", 5, lambda job: _rate(job.tok_s), 6),
+    _Column("score", "score", 5, lambda job: "" if job.score is None else f"{job.score:.1f}", 1),
+    _Column("ETA", "ETA", 7, _until, 1),
+)
+
+
+def _done(done: int, total: int | None) -> str:
+    return f"{done}/{'?' if total is None else total}"
+
+
+def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -> Text:
+    """Draws the run as a table.
+
+    Args:
+        view: where the run stands.
+        width: cells in a line.
+        height: lines at most; jobs at work are shown before those that wait or are done.
+        ascii_only: use no character that an old terminal lacks.
+    """
+    shown = _chosen(view.jobs, max(1, height - 3 - len({job.model for job in view.jobs})))
+    columns = [(column, _width(column, shown, roomy=width >= _ROOMY)) for column in _COLUMNS]
+    while len(columns) > 1 and width - sum(w + 1 for _, w in columns) < _NARROWEST_NAME:
+        columns.remove(max(columns, key=lambda entry: entry[0].drop))
+    room = width - sum(w + 1 for _, w in columns)
+    longest = max((cell_len(name) for job in shown for name in (job.model, f" {job.benchmark}")), default=0)
+    name_width = max(1, min(room, max(_NARROWEST_NAME, min(longest, _WIDEST_NAME))))
+    lines = [*_rows(shown, columns, name_width, roomy=width >= _ROOMY)]
+    if hidden := len(view.jobs) - len(shown):
+        lines.append(Text(f" … and {hidden} more", "dim"))
+    lines.append(totals(view))
+    text = Text(no_wrap=True, overflow="crop", end="")
+    for i, line in enumerate(lines):
+        line.truncate(width, overflow="ellipsis")
+        text.append_text(Text("\n") if i else Text()).append_text(line)
+    if ascii_only:
+        spans = text.spans
+        text = Text(text.plain.translate(_ASCII), no_wrap=True, overflow="crop", end="", spans=spans)
+    return text
+
+
+def _chosen(jobs: Sequence[JobView], most: int) -> list[JobView]:
+    if len(jobs) <= most:
+        return list(jobs)
+    weight = {"asking": 0, "scoring": 1, "waiting": 2, "done": 3}
+    first = sorted(range(len(jobs)), key=lambda i: (weight.get(jobs[i].state, 0), i))[: most - 1]
+    return [jobs[i] for i in sorted(first)]
+
+
+def _width(column: _Column, jobs: Sequence[JobView], *, roomy: bool) -> int:
+    head = column.long_head if roomy else column.head
+    return max(column.width, len(head), *(cell_len(column.cell(job)) for job in jobs)) if jobs else column.width
+
+
+def _rows(
+    jobs: Sequence[JobView], columns: Sequence[tuple[_Column, int]], name_width: int, *, roomy: bool
+) -> Iterator[Text]:
+    model: str | None = None
+    for job in jobs:
+        if job.model != model:
+            model = job.model
+            heads = [(column.long_head if roomy else column.head).rjust(w) for column, w in columns]
+            yield Text.assemble((_fit(model, name_width), "bold"), (" " + " ".join(heads), "dim"))
+        line = Text(_fit(f" {job.benchmark}", name_width), _STYLES.get(job.state, ""))
+        for column, w in columns:
+            cell = column.cell(job).rjust(w)
+            alarming = column.head == "fail" and job.failed
+            style = "red" if alarming else "cyan" if column.cell is _bar else ""
+            line.append(" ").append(cell, style)
+        yield line
+
+
+def _fit(name: str, width: int) -> str:
+    if cell_len(name) <= width:
+        return set_cell_size(name, width)
+    return set_cell_size(name, width - 1) + "…"
+
+
+def totals(view: RunView) -> Text:
+    """The last line: the whole run, and what keeps it from going faster."""
+    if view.stopping:
+        return Text(_stopping(view), "bold yellow")
+    parts = [f"{_done(view.done, view.total)} in {duration(view.elapsed_s)}"]
+    if view.failed:
+        parts.append(f"{view.failed} failed")
+    if view.req_s is not None:
+        parts.append(f"{figure(view.req_s)} req/s")
+    if view.tok_s is not None:
+        parts.append(f"{figure(view.tok_s)} tok/s")
+    if view.eta_s is not None:
+        parts.append(f"ETA {duration(view.eta_s)}")
+    if view.limit:
+        parts.append("scoring" if view.limit == "scoring" else f"limit: {view.limit}")
+    return Text(" · ".join(parts), "bold")
+
+
+def _stopping(view: RunView) -> str:
+    requests = "request" if view.in_flight == 1 else "requests"
+    if not view.in_flight:
+        return "stopping: writing what has been answered"
+    return f"stopping: waiting for {view.in_flight} {requests} in flight, Ctrl-C again stops at once"
+
+
+def sentence(job: JobView, limit: str = "") -> str:
+    """One job as a line of a log."""
+    name = f"{job.model} {job.benchmark}"
+    if job.state == "waiting":
+        return f"{name}: waiting"
+    parts = [f"{_done(job.done, job.total)} done"]
+    if job.reused:
+        parts.append(f"{job.reused} of them from before")
+    parts.append(f"{job.failed} failed")
+    if job.state == "asking":
+        parts += [f"{job.retrying} retrying", f"{job.in_flight} in flight"]
+    if job.req_s is not None:
+        parts.append(f"{figure(job.req_s)} req/s")
+    if job.tok_s is not None:
+        parts.append(f"{figure(job.tok_s)} tok/s")
+    if job.score is not None:
+        parts.append(f"score {job.score:.1f}")
+    if job.eta_s is not None:
+        parts.append(f"ETA {duration(job.eta_s)}")
+    if limit and job.state == "asking":
+        parts.append(f"limit: {limit}")
+    return f"{name}: {job.state}, " + ", ".join(parts)

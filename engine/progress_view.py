@@ -1,0 +1,252 @@
+"""What a display says of a run: rates, what remains, and what keeps the run from going faster."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .limits import Gate
+from .plain_text import clean
+from .progress import JobProgress, RunProgress
+
+__all__ = ["JobView", "Meter", "RunView"]
+
+_RATE_S: Final = 10.0
+_REMAINING_S: Final = 60.0
+_STEP_S: Final = 0.5
+_SHORTEST_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One benchmark of one model at one moment; names are cleaned of control characters.
+
+    Attributes:
+        model: result name of the model.
+        benchmark: name of the benchmark.
+        state: ``waiting``, ``asking``, ``scoring`` or ``done``.
+        done: samples that need no further request.
+        total: number of samples, None as long as it is not known.
+        reused: those of `done` that were answered by an earlier run.
+        failed: samples given up.
+        retrying: samples that wait for another try.
+        in_flight: requests on the wire.
+        req_s: requests that ended, a second; None before there is anything to measure.
+        tok_s: completion tokens a second.
+        score: running score in percent.
+        eta_s: seconds until its last answer.
+    """
+
+    model: str
+    benchmark: str
+    state: str
+    done: int
+    total: int | None
+    reused: int
+    failed: int
+    retrying: int
+    in_flight: int
+    req_s: float | None
+    tok_s: float | None
+    score: float | None
+    eta_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run at one moment.
+
+    Attributes:
+        jobs: the benchmarks of each model, in order.
+        done: samples that need no further request.
+        total: all samples, None as long as it is not known.
+        failed: samples given up.
+        in_flight: requests on the wire.
+        req_s: requests that ended, a second.
+        tok_s: completion tokens a second.
+        eta_s: seconds until the last answer.
+        elapsed_s: seconds since the display began.
+        limit: what keeps the run from going faster, in words; empty when nothing is asked.
+        stopping: the run was asked to stop.
+    """
+
+    jobs: tuple[JobView, ...]
+    done: int
+    total: int | None
+    failed: int
+    in_flight: int
+    req_s: float | None
+    tok_s: float | None
+    eta_s: float | None
+    elapsed_s: float
+    limit: str
+    stopping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    at: float
+    ended: tuple[int, ...]
+    answered: tuple[int, ...]
+    tokens: tuple[int, ...]
+
+
+class Meter:
+    """Reads the counters of a run and derives rates from how they changed.
+
+    Args:
+        progress: the counters; read, never written.
+        now: time at the beginning, in seconds of the clock that the run's gates use.
+    """
+
+    def __init__(self, progress: RunProgress, now: float) -> None:
+        self._progress = progress
+        self._began = now
+        self._history: deque[_Counts] = deque()
+        self._asked_since: dict[int, float] = {}
+
+    def read(self, now: float) -> RunView:
+        """Returns where the run stands."""
+        jobs = self._progress.jobs
+        counts = _count(now, jobs)
+        for i, job in enumerate(jobs):
+            if job.state != "waiting":
+                self._asked_since.setdefault(i, now)
+        self._keep(counts)
+        views = tuple(self._view(i, job, counts) for i, job in enumerate(jobs))
+        every = range(len(jobs))
+        return RunView(
+            jobs=views,
+            done=sum(view.done for view in views),
+            total=_sum(view.total for view in views),
+            failed=sum(view.failed for view in views),
+            in_flight=sum(view.in_flight for view in views),
+            req_s=self._rate(counts, "ended", every, _RATE_S),
+            tok_s=self._rate(counts, "tokens", every, _RATE_S),
+            eta_s=self._eta(counts),
+            elapsed_s=now - self._began,
+            limit=_limit(self._progress, now),
+            stopping=self._progress.stopping(),
+        )
+
+    def _keep(self, counts: _Counts) -> None:
+        history = self._history
+        if history and len(history[-1].ended) != len(counts.ended):
+            history.clear()
+        if not history or counts.at - history[-1].at >= _STEP_S:
+            history.append(counts)
+        while len(history) > 1 and history[1].at <= counts.at - _REMAINING_S:
+            history.popleft()
+
+    def _view(self, i: int, job: JobProgress, counts: _Counts) -> JobView:
+        asking = job.state == "asking"
+        left = None if job.total is None else job.total - job.done
+        return JobView(
+            model=clean(job.model, 200),
+            benchmark=clean(job.benchmark, 200),
+            state=job.state,
+            done=job.done,
+            total=job.total,
+            reused=job.reused,
+            failed=job.failed,
+            retrying=job.retrying,
+            in_flight=job.in_flight,
+            req_s=self._rate(counts, "ended", [i], _RATE_S) if asking else None,
+            tok_s=self._rate(counts, "tokens", [i], _RATE_S) if asking else None,
+            score=None if job.score is None else 100 * job.score,
+            eta_s=self._time_for(left, counts, [i]) if asking else None,
+        )
+
+    def _rate(self, counts: _Counts, what: str, which: Sequence[int], window_s: float) -> float | None:
+        """Returns change a second of some jobs' counters, over the window or since these jobs began."""
+        began = min((self._asked_since[i] for i in which if i in self._asked_since), default=None)
+        if began is None:
+            return None
+        since = max(began, counts.at - window_s)
+        past = next((c for c in self._history if c.at >= since), None)
+        if past is None or counts.at - past.at < _SHORTEST_S:
+            return None
+        new, old = getattr(counts, what), getattr(past, what)
+        return float(sum(new[i] - old[i] for i in which)) / (counts.at - past.at)
+
+    def _time_for(self, left: int | None, counts: _Counts, which: Sequence[int]) -> float | None:
+        if left is None or left <= 0:
+            return None
+        rate = self._rate(counts, "answered", which, _REMAINING_S)
+        return left / rate if rate else None
+
+    def _eta(self, counts: _Counts) -> float | None:
+        """Models are asked side by side, the benchmarks of one model one after the other: the slowest model counts."""
+        by_model: dict[str, list[int]] = {}
+        for i, job in enumerate(self._progress.jobs):
+            by_model.setdefault(job.model, []).append(i)
+        longest: float | None = None
+        for which in by_model.values():
+            jobs = [self._progress.jobs[i] for i in which]
+            total = _sum(job.total for job in jobs)
+            left = None if total is None else total - sum(job.done for job in jobs)
+            if left == 0:
+                continue
+            seconds = self._time_for(left, counts, which)
+            if seconds is None:
+                return None
+            longest = seconds if longest is None else max(longest, seconds)
+        return longest
+
+
+def _count(now: float, jobs: Sequence[JobProgress]) -> _Counts:
+    return _Counts(
+        now,
+        tuple(job.requests - job.in_flight for job in jobs),
+        tuple(job.answered + job.failed for job in jobs),
+        tuple(job.completion_tokens for job in jobs),
+    )
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
+
+
+def _limit(progress: RunProgress, now: float) -> str:
+    """Says in words what keeps each model's next request back; one word for all where it is the same."""
+    said: dict[str, str] = {}
+    for model, gate in progress.gates.items():
+        jobs = [job for job in progress.jobs if job.model == model]
+        if any(job.state == "asking" for job in jobs) and (why := _why(gate, jobs, now)):
+            said[clean(model, 40)] = why
+    if not said:
+        return "scoring" if any(job.state == "scoring" for job in progress.jobs) else ""
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{model}: {why}" for model, why in said.items())
+
+
+def _why(gate: Gate, jobs: Sequence[JobProgress], now: float) -> str:
+    total = _sum(job.total for job in jobs)
+    if total is not None:
+        left = total - sum(job.done for job in jobs)
+        if left == 0:
+            return ""
+        if left <= gate.in_flight:
+            return "the last answers"
+        if left <= gate.in_flight + sum(job.retrying for job in jobs):
+            return "pauses between tries"
+    return _of_gate(gate, now)
+
+
+def _of_gate(gate: Gate, now: float) -> str:
+    why = gate.why(now)
+    if why is None:
+        return "reading and preparing samples"
+    if why != "server":
+        return f"{why} {getattr(gate.limits, why):g}"
+    if gate.paused_until > now:
+        return f"the server, pause of {max(1, round(gate.paused_until - now))} s"
+    return f"the server, takes {gate.cap} of nproc {gate.limits.nproc}"
