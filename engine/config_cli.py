@@ -41,7 +41,7 @@ def apply_overrides(mapping: Mapping[str, Any], assignments: Iterable[str]) -> d
     for assignment in assignments:
         left, sign, right = assignment.partition("=")
         if not sign:
-            raise ConfigError(f"--set {left[:60]}: expected path=value, such as eval_config.nproc=64")
+            raise ConfigError(f"--set {_start(left)}: expected path=value, such as eval_config.nproc=64")
         path = _path(left.strip())
         _assign(changed, path, _value(left.strip(), right))
     return changed
@@ -57,8 +57,14 @@ def _path(text: str) -> tuple[str | int, ...]:
         steps.append(match[1] if match[1] is not None else int(match[2]))
         end = match.end()
     if not steps or end != len(text) or isinstance(steps[0], int):
-        raise ConfigError(f"--set {text[:60]!r}: is no path, expected one such as eval_config.model[0].temperature")
+        raise ConfigError(f"--set {_start(text)!r}: is no path, expected one such as eval_config.model[0].temperature")
     return tuple(steps)
+
+
+def _start(text: str) -> str:
+    """As much of an assignment as looks like a path: what follows may be a key."""
+    match = re.match(r"[\w.\[\]]{0,60}", text)
+    return match[0] if match else ""
 
 
 def _value(path: str, text: str) -> Any:
@@ -66,7 +72,7 @@ def _value(path: str, text: str) -> Any:
         return parse_yaml(text)
     except ConfigError as error:
         problem = str(error)
-    raise ConfigError(f"--set {path}: the value is {problem}")
+    raise ConfigError(f"--set {path}: {problem}")
 
 
 def _assign(mapping: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:

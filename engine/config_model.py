@@ -99,7 +99,7 @@ class ModelEntry(Base):
         None, description="Seconds to connect. Default: `eval_config.connect_timeout`."
     )
     retry: Count | None = Field(
-        None, description="Most tries per question. Default: `eval_config.retry`. (The reference ignores it here.)"
+        None, description="Most tries per question. Default: `eval_config.retry`. The reference ignores it here."
     )
     nproc: Count | None = Field(
         None, description="Most requests in flight to this model. Default: `eval_config.nproc`."

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from ..errors import ConfigError
 from ..scoring.protocol import Protocol, resolve_protocol
 from .config_data import data_problems, folder, is_path
 from .config_env import Environment
@@ -18,7 +20,7 @@ from .config_plan import ModelSpec, RunPlan
 from .config_problems import Problem, fail, show_path
 from .config_task import TaskConfig
 
-__all__ = ["chat_url", "resolve", "result_name"]
+__all__ = ["chat_url", "resolve", "resolve_all", "result_name"]
 
 _COMPLETIONS: Final = "/chat/completions"
 _TIMEOUT_S: Final = 330.0
@@ -104,6 +106,22 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         notes=(*notes(task), *environment.notes),
         public=task.public_dict(),
     )
+
+
+def resolve_all(tasks: Sequence[TaskConfig], environment: Environment) -> list[RunPlan]:
+    """Makes the plans of several tasks.
+
+    Raises:
+        ConfigError: as `resolve`; names the task where there are several.
+    """
+    plans = []
+    for position, task in enumerate(tasks):
+        try:
+            plans.append(resolve(task, environment))
+        except ConfigError as error:
+            problem = str(error) if len(tasks) == 1 else f"task [{position}]: {error}"
+            raise ConfigError(problem) from None
+    return plans
 
 
 def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:

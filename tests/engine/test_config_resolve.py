@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from eyechart.engine.config import apply_overrides, chat_url, load_tasks, read_environment, resolve, result_name
+from eyechart.engine.config import (
+    apply_overrides,
+    chat_url,
+    load_tasks,
+    read_environment,
+    resolve,
+    resolve_all,
+    result_name,
+)
 from eyechart.errors import ConfigError
 
 SEED = {
@@ -330,3 +338,13 @@ def test_notes():
         "eval_config.model[0].key",
     ]  # fmt: skip
     assert "sk-secret" not in str(notes)
+
+
+def test_several_tasks():
+    wrong = apply_overrides(SEED, ["eval_config.data=[Nonsense]"])
+    environment = read_environment(HOME)
+    assert resolve_all(load_tasks([SEED, SEED]), environment) == [plan(), plan()]
+    with pytest.raises(ConfigError, match=r"^task \[1\]: eval_config\.data\[0\]: unknown benchmark 'Nonsense'"):
+        resolve_all(load_tasks([SEED, wrong]), environment)
+    with pytest.raises(ConfigError, match=r"^eval_config\.data\[0\]: unknown"):
+        resolve_all(load_tasks(wrong), environment)
