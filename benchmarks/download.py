@@ -27,7 +27,7 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
-_BUFFER: Final = 1 << 20
+_BLOCK: Final = 1 << 20
 _HUB: Final = "huggingface.co"
 _HUB_MIRROR: Final = "hf-mirror.com"
 _OK, _PARTIAL, _BAD_RANGE, _TOO_MANY, _FAULT = 200, 206, 416, 429, 500
@@ -126,7 +126,7 @@ async def pull(
     try:
         connector = aiohttp.TCPConnector(limit=1)
         async with aiohttp.ClientSession(
-            connector=connector, timeout=_TIMEOUT, trust_env=trust_env, auto_decompress=False, read_bufsize=_BUFFER
+            connector=connector, timeout=_TIMEOUT, trust_env=trust_env, auto_decompress=False
         ) as session:
             url = await _Download(entry, part_file, session, progress=progress, tries=tries, sleep=sleep).run(urls)
     finally:
@@ -273,7 +273,8 @@ class _Download:
                 raise _AgainError("the server has a file of another size")
             self._check_status(response)
             if response.status == _OK or _start(response) != part.size:
-                await to_thread.run_sync(part.restart)
+                # Not in a thread: aiohttp drops what it holds if the connection breaks before it is read.
+                part.restart()
                 if response.status == _PARTIAL and _start(response) != 0:
                     raise _AgainError("the server sent another part than it was asked for")
             await self._take(url, response)
@@ -295,8 +296,17 @@ class _Download:
         total = _total(response)
         part.remember(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
         self._report(total)
-        async for block in response.content.iter_chunked(_BUFFER):
-            await to_thread.run_sync(part.write, block)
+        block = bytearray()
+        try:
+            async for data in response.content.iter_any():
+                block += data
+                if len(block) >= _BLOCK:
+                    full, block = block, bytearray()
+                    await to_thread.run_sync(part.write, full)
+                    self._report(total)
+        finally:
+            # Also what came before a broken connection counts; no await here, as this may be a cancellation.
+            part.write(block)
             self._report(total)
         if total is not None and part.size < total:
             raise _AgainError(f"the connection ended after {part.size} of {total} bytes")

@@ -77,7 +77,7 @@ class PartFile:
         """MD5 of what is there."""
         return self._digest.hexdigest()
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | bytearray) -> None:
         """Appends a block.
 
         Raises:
