@@ -98,7 +98,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: float
         )
         return NotFound(clean(text, _MAX_MESSAGE), status=status, retry_after=wait)
     said, marks = _said(body)
-    kind = _kind(status, f"{said} {marks}", marks)
+    kind = _kind(status, f"{said} {marks}")
     try:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
@@ -108,7 +108,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: float
     return kind(text, status=status, retry_after=wait)
 
 
-def _kind(status: int, words: str, marks: str) -> type[EndpointError]:
+def _kind(status: int, words: str) -> type[EndpointError]:
     by_status = _BY_STATUS.get(status)
     if status == HTTPStatus.TOO_MANY_REQUESTS and _CREDIT.search(words):
         return AuthError
@@ -119,7 +119,7 @@ def _kind(status: int, words: str, marks: str) -> type[EndpointError]:
             return AuthError
         if _MODEL.search(words):
             return NotFound
-    if _OVERFLOW.search(words) and not _OUTPUT_LIMIT.search(words) and "max_tokens" not in marks.split():
+    if _OVERFLOW.search(words) and not _OUTPUT_LIMIT.search(words):
         return ContextOverflow
     return BadRequest if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR else ServerFault
 

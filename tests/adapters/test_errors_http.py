@@ -200,6 +200,7 @@ def test_any_response_is_an_endpoint_error(status: int, body: bytes) -> None:
 def test_deep_bodies_end() -> None:
     deep = b'{"error":' * 900 + b"1" + b"}" * 900
     assert type(classify(400, {}, deep)) is BadRequest
+    assert type(classify(400, {}, b"[" * 1000 + b"]" * 1000)) is BadRequest
     assert type(classify(400, {}, b"[" * 60_000)) is BadRequest
 
 

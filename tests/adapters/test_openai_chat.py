@@ -77,6 +77,9 @@ async def failure(handler: Handler, **limits: float | str | bool) -> EndpointErr
             await model.ask(model.encode(HELLO))
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert KEY[:8] not in shown
+    # Loggers that print local variables or causes would find the request's headers in aiohttp's own error.
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
     return caught.value
 
 

@@ -170,6 +170,7 @@ def test_scaling_a_thin_picture_up_cannot_make_a_bomb() -> None:
         ((64, 48), REFERENCE, (133, 100)),
         ((300, 200), media_settings(VLMEVAL, img_size=128), (150, 100)),
         ((300, 200), MediaSettings(img_size=128), (128, 85)),
+        ((64, 48), MediaSettings(min_edge=96), (128, 96)),
         ((300, 200), MediaSettings(img_size=300), (300, 200)),
         ((300, 200), MediaSettings(total_img_size=100), (100, 67)),
         ((300, 200), media_settings(VLMEVAL, total_img_size=100), (300, 200)),
@@ -181,7 +182,7 @@ def test_sizes(size: tuple[int, int], using: MediaSettings, expected: tuple[int,
 
 def test_a_picture_too_long_for_jpeg_is_refused() -> None:
     with pytest.raises(MediaError, match="JPEG ends at 65500"):
-        shown(file_of((66_000, 100)), REFERENCE)
+        shown(file_of((66_000, 100), "L", "BMP"), REFERENCE)
 
 
 def test_pictures_of_one_message_share_the_total_size() -> None:
@@ -243,7 +244,9 @@ def test_alpha_is_dropped_not_composited() -> None:
 
 def test_a_palette_with_transparency_gives_no_warning() -> None:
     buffer = io.BytesIO()
-    PIL.Image.new("P", (120, 120)).save(buffer, "PNG", transparency=bytes(range(256)))
+    picture = PIL.Image.frombytes("P", (120, 120), bytes(range(4)) * 3600)
+    picture.putpalette([0, 0, 0, 90, 0, 0, 0, 90, 0, 0, 0, 90])
+    picture.save(buffer, "PNG", transparency=bytes([0, 128, 7, 255]))
     assert opened(shown(buffer.getvalue(), REFERENCE)).mode == "RGB"
 
 
