@@ -44,6 +44,10 @@ class ColumnTypes:
         self._values = {column: infer_column(texts, "csv") for column, texts in self._texts.items()}
         self._texts = {}
 
+    def is_text(self, column: int) -> bool:
+        """Says whether a cell of this column is the text that stands there, or missing."""
+        return column not in self._values
+
     def cell(self, row: int, column: int, cell: bytes | None) -> Cell:
         """Returns the value of a cell, given its row from 0 and its bytes."""
         values = self._values.get(column)

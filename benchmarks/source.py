@@ -172,6 +172,8 @@ class TsvSource:
 
     def _has(self, position: int) -> bool:
         """Says whether there are so many samples, reading on until it is known."""
+        if self._protocol.pandas_cells and self._types is None:
+            self._read_on()  # no sample before its types are known, in whatever thread they are being found
         while position >= len(self._kept):
             if not self._read_on():
                 return position < len(self._kept)
@@ -200,16 +202,23 @@ class TsvSource:
         self._duplicates = True
 
     def _infer_types(self) -> None:
-        """Reads the whole file once, as the type of a column is only known at its end; takes all rows as well."""
+        """Reads the whole file, as the type of a column is only known at its end, and takes all rows on the way."""
         types = ColumnTypes(k for k in range(len(self.columns)) if k != self._image_column)
-        row = 0
-        while self._file.has_row(row):
-            types.add(self._file.row(row))
-            row += 1
+        numbers = words = True
+        while self._file.has_row(self._read):
+            fields = self._file.row(self._read)
+            types.add(fields)
+            index = fields[self._index_column] or b""
+            numbers = numbers and index.isdigit() and (index == b"0" or not index.startswith(b"0"))
+            words = words and index not in NA_BYTES
+            self._take_row()
         types.finish()
         self._types = types
-        while self._take_row():
-            pass
+        if not (words if types.is_text(self._index_column) else numbers):
+            # The rows were taken by what stands in the file, and pandas reads another index there.
+            self._kept, self._table, self._read, self._duplicates = array("Q"), IndexTable(self._index_at), 0, False
+            while self._take_row():
+                pass
 
     def _find(self, index: str) -> int | None:
         """Returns the row of an index, reading on until it comes."""

@@ -1,6 +1,7 @@
 """TSV benchmarks as samples: which rows count, their cells, and where their pictures come from."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pandas as pd
@@ -246,3 +247,20 @@ def test_the_index_table_is_a_dictionary(texts):
     assert {text: table.find(text) for text in texts} == expected
     assert table.find("absent") is None
     assert len(table) == len(texts)
+
+
+def test_threads_wait_for_the_types(make):
+    text = "index\tquestion\tn\timage\n" + "".join(f"{k}\tq\t{k}\t{P1}\n" for k in range(2000)) + f"x\tq\t\t{P2}\n"
+    source = make(text, VLMEVAL)
+    with ThreadPoolExecutor(4) as pool:
+        firsts = list(pool.map(lambda _: next(source.samples()), range(4)))
+    assert [first.cells["n"] for first in firsts] == [0.0] * 4
+    assert all(isinstance(first.cells["n"], float) for first in firsts)
+    assert len(source) == 2001
+
+
+def test_a_file_that_does_not_go_through_fails_again_the_same_way(make):
+    source = make(f"index\tquestion\timage\n0\tq\t{P1}\n1\tq\t{P1}\textra\n", VLMEVAL)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"data row 2 \(line 3\) has 4 fields"):
+            next(source.samples())
