@@ -1,0 +1,37 @@
+# make test    sets up .venv and runs the tests
+# make try     sets up .venv and runs the main job against a mock server: no model, key or download needed
+# make check   lint, format and types
+# make perf    measurements of speed and memory (minutes)
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: test try check format perf clean
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+try: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" bash examples/quickstart.sh
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	bash .ci/types $(BIN)/python
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+perf: $(STAMP)
+	for program in startup resume asking memory; do $(BIN)/python perf/$$program.py || exit 1; done
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,integration]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
