@@ -43,7 +43,8 @@ def load_benchmark(
         name = Path(name).name.removesuffix(".tsv")
     known = catalog().get(name)
     if known is not None and name not in FAMILIES:
-        raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet")
+        hint = "" if path is None else "; to run your file by the rules for files of one's own give it another name"
+        raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet{hint}")
     file = Path(path).expanduser() if path is not None else _find(name, root)
     if not file.is_file():
         raise DataError(f"there is no file {file}")

@@ -143,6 +143,7 @@ def test_text_is_enough_for_a_file_of_ones_own(tmp_path):
         ("MMStr", DataError, ["did you mean 'MMStar'", "MMStr.tsv"]),
         ("./gone.tsv", DataError, ["there is no file gone.tsv"]),
         ("MVBench", ConfigError, ["cannot be run yet"]),
+        ("./MVBench.tsv", ConfigError, ["cannot be run yet", "give it another name"]),
     ],
 )
 def test_what_cannot_be_loaded(tmp_path, name, error, words):
