@@ -37,7 +37,7 @@ def load_benchmark(
         ConfigError: unknown name or protocol, or a benchmark that cannot be run.
     """
     rules = resolve_protocol(protocol)
-    root = default_data_root(os.environ) if data_root is None else Path(data_root).expanduser()
+    root = default_data_root() if data_root is None else Path(data_root).expanduser()
     if path is None and _is_path(name):
         path = name
         name = Path(name).name.removesuffix(".tsv")
