@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import is_
 
 import anyio
 import anyio.lowlevel
@@ -135,7 +136,7 @@ def _answered(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[tuple[S
     samples = [sample for sample in bench.samples() if sample.index in predictions]
     unknown = predictions.keys() - {sample.index for sample in samples}
     if unknown:
-        shown = ", ".join(map(repr, sorted(unknown)[:_SHOWN]))
+        shown = ", ".join(map(repr, sorted(map(str, unknown))[:_SHOWN]))
         raise DataError(f"{bench.name} has no row with index {shown} ({len(unknown)} unknown among the predictions)")
     failed = [predictions[sample.index] is None for sample in samples]
     answers: list[Cell] = [
@@ -154,9 +155,12 @@ def _round_trip(bench: Benchmark, samples: Sequence[Sample], answers: list[Cell]
     columns["prediction"] = answers
     read = round_trip_table(columns, lambda name: name == "prediction" or bench.reads_column(name))
     answers = read.pop("prediction")
-    rows: Iterable[tuple[Cell, ...]] = zip(*read.values(), strict=True) if read else ((),) * len(samples)
-    changed = [
-        replace(sample, cells={**sample.cells, **dict(zip(read, row, strict=True))})
-        for sample, row in zip(samples, rows, strict=True)
-    ]
-    return changed, answers
+    # Most columns come back as they went in: their samples stay as they are.
+    changed = {name: values for name, values in read.items() if not all(map(is_, values, columns[name]))}
+    if not changed:
+        return list(samples), answers
+    rows = zip(*changed.values(), strict=True)
+    new_cells = [dict(zip(changed, row, strict=True)) for row in rows]
+    return [
+        replace(sample, cells={**sample.cells, **cells}) for sample, cells in zip(samples, new_cells, strict=True)
+    ], answers

@@ -136,10 +136,12 @@ class _Columns:
 
 def _stored(rows: Sequence[Row]) -> list[Row]:
     names = list(rows[0].cells) if rows else []
-    columns = [round_trip([row.cells[name] for row in rows]) for name in names]
+    read = {name: round_trip([row.cells[name] for row in rows]) for name in names}
+    if all(row.cells[name] is cell for name, cells in read.items() for row, cell in zip(rows, cells, strict=True)):
+        return list(rows)
     return [
         replace(row, cells=dict(zip(names, cells, strict=True)))
-        for row, cells in zip(rows, zip(*columns, strict=True) if columns else [()] * len(rows), strict=True)
+        for row, cells in zip(rows, zip(*read.values(), strict=True), strict=True)
     ]
 
 

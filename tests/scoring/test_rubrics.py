@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyechart.errors import JudgeError
+from eyechart.records import Cell
+from eyechart.scoring.judge import JudgeRequest
+from eyechart.scoring.rubrics import option_letter_cn, option_letter_en
+from eyechart.scoring.rubrics.option_letter import JudgedLetter, ask_letter, option_lines
+
+OPTIONS: dict[str, Cell] = {"A": "cat", "C": 12.0}
+pytestmark = pytest.mark.anyio
+
+
+class Script:
+    def __init__(self, *replies: str) -> None:
+        self.replies = list(replies)
+        self.requests: list[JudgeRequest] = []
+
+    async def __call__(self, request: JudgeRequest) -> str:
+        self.requests.append(request)
+        return self.replies.pop(0)
+
+
+async def asked(judge: Script, question: str = "What?") -> JudgedLetter:
+    return await ask_letter(judge, benchmark="B", index="7", question=question, options=OPTIONS, answer="a feline")
+
+
+async def test_the_first_readable_reply_decides():
+    judge = Script("no idea at all, sorry about that", "Failed to obtain answer via API. A", "Your output: C", "A")
+    assert await asked(judge) == JudgedLetter("C", "Your output: C")
+    assert [r.attempt for r in judge.requests] == [0, 1, 2]
+    assert len({r.prompt for r in judge.requests}) == 1
+    assert judge.requests[0].rubric == "option_letter_en@1"
+
+
+async def test_z_is_a_verdict():
+    assert await asked(Script("Z")) == JudgedLetter("Z", "Z")
+
+
+async def test_after_three_unreadable_replies_the_letter_is_z_without_a_reply():
+    judge = Script("what?", "what?", "what?", "A")
+    assert await asked(judge) == JudgedLetter("Z", None)
+    assert len(judge.requests) == 3
+
+
+async def test_a_chinese_question_has_the_chinese_rubric():
+    judge = Script("A")
+    await asked(judge, "图中是什么?")
+    assert judge.requests[0].rubric == "option_letter_cn@1"
+
+
+async def test_a_judge_out_of_reach_is_an_error():
+    async def judge(request: JudgeRequest) -> str:
+        raise JudgeError("gone")
+
+    with pytest.raises(JudgeError):
+        await ask_letter(judge, benchmark="B", index="7", question="", options=OPTIONS, answer="x")
+
+
+@given(st.text(), st.text())
+def test_the_prompt_shows_question_options_and_answer(question: str, answer: str):
+    for rubric in (option_letter_en, option_letter_cn):
+        prompt = rubric.prompt(question, option_lines(OPTIONS), answer)
+        assert question in prompt
+        assert answer in prompt
+        assert "A. cat\nC. 12.0\n" in prompt
