@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from .config_problems import shown
 from .config_task import TaskConfig
 
-__all__ = ["load_tasks", "parse_yaml"]
+__all__ = ["load_tasks", "parse_yaml", "read_file"]
 
 _LARGEST_FILE: Final = 4_000_000
 _FLOAT: Final = re.compile(
@@ -111,7 +111,7 @@ def load_tasks(source: object) -> list[TaskConfig]:
 
 
 def _tasks_of_file(path: Path) -> list[TaskConfig]:
-    content = _read(path)
+    content = read_file(path)
     if isinstance(content, dict) or not any(isinstance(item, str) for item in content):
         return _named(str(path), content)
     raise ConfigError(f"{path}: a list in a file holds tasks themselves, not paths")
@@ -129,11 +129,16 @@ def _task(mapping: Mapping[Any, Any]) -> TaskConfig:
     """Builds a task; eval_config may be the path of a file of its own, as in the reference."""
     evaluation = mapping.get("eval_config")
     if isinstance(evaluation, (str, os.PathLike)):
-        return TaskConfig.from_mapping({**mapping, "eval_config": _read(Path(evaluation))})
+        return TaskConfig.from_mapping({**mapping, "eval_config": read_file(Path(evaluation))})
     return TaskConfig.from_mapping(mapping)
 
 
-def _read(path: Path) -> Any:
+def read_file(path: Path) -> Any:
+    """Reads a YAML or JSON file that holds a mapping or a list.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds something else; names the file.
+    """
     try:
         text = _text(path)
         parsed = parse_json(text) if path.suffix.lower() == ".json" else parse_yaml(text)

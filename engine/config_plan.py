@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from ..scoring.protocol import Protocol
+from .config_data import is_path
 
 __all__ = ["ModelSpec", "RunPlan"]
 
@@ -97,10 +98,12 @@ class RunPlan:
         retry: most tries per question.
         grace_s: seconds that requests in flight are given after an interrupt.
         patience_s: seconds without any answer after which a model counts as unusable.
+        keep_failed: take recorded failures as final.
         quiet: show no progress.
         split_think: score only what follows the last ``</think>`` of an answer.
         notes: sentences for the user about fields and variables without effect.
         public: the configuration as given, without secrets, for the manifest.
+        secrets: paths of the fields that `public` leaves out or shortens.
     """
 
     models: tuple[ModelSpec, ...]
@@ -121,10 +124,12 @@ class RunPlan:
     retry: int
     grace_s: float
     patience_s: float
+    keep_failed: bool
     quiet: bool
     split_think: bool
     notes: tuple[str, ...]
     public: Mapping[str, Any]
+    secrets: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -135,7 +140,7 @@ class RunPlan:
         content = {
             "version": 1,
             "models": [model.determines() for model in self.models],
-            "data": [str(Path(name).absolute()) if "/" in name else name for name in self.data],
+            "data": [str(Path(name).absolute()) if is_path(name) else name for name in self.data],
             "limit": self.limit,
             "repeats": self.repeats,
             "protocol": self.protocol.name,

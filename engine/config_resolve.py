@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from ..adapters.openai_chat import completions_url
 from ..errors import ConfigError
 from ..scoring.protocol import Protocol, resolve_protocol
-from .config_data import data_problems, folder, is_path
+from .config_data import by_own_rules, data_problems, folder, is_path
 from .config_env import Environment
 from .config_eval import ASKS_NOTHING, ONLY_BEHIND_BASE_URL, EvalConfig
 from .config_model import ModelEntry
@@ -20,7 +20,7 @@ from .config_plan import ModelSpec, RunPlan
 from .config_problems import Problem, fail, show_path
 from .config_task import TaskConfig
 
-__all__ = ["chat_url", "resolve", "resolve_all", "result_name"]
+__all__ = ["resolve", "resolve_all", "result_name"]
 
 _COMPLETIONS: Final = "/chat/completions"
 _TIMEOUT_S: Final = 330.0
@@ -33,20 +33,6 @@ _LMDEPLOY_MAX_TOKENS: Final = 32_768
 _LMDEPLOY_TIMEOUT_S: Final = 1980.0
 _LONGEST_NAME: Final = 150
 _EVAL: Final = "eval_config"
-
-
-def chat_url(address: str) -> str:
-    """Completes an address: nothing after the host, or a version such as ``/v1`` at the end, lacks the rest.
-
-    Any other path is taken as complete, as the reference takes it.
-    """
-    parts = urlsplit(address)
-    path = parts.path.rstrip("/")
-    if not path:
-        path = "/v1" + _COMPLETIONS
-    elif re.search(r"/v\d+(?:beta)?$", path):
-        path += _COMPLETIONS
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
 def result_name(model: str) -> str:
@@ -101,10 +87,12 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         retry=config.retry or _RETRY,
         grace_s=config.grace,
         patience_s=config.patience or max(_PATIENCE_S, 2 * longest),
+        keep_failed=config.keep_failed,
         quiet=config.quiet,
         split_think=environment.split_think,
-        notes=(*notes(task), *environment.notes),
+        notes=(*notes(task), *environment.notes, *_data_notes(config)),
         public=task.public_dict(),
+        secrets=tuple(task.secret_paths()),
     )
 
 
@@ -124,9 +112,17 @@ def resolve_all(tasks: Sequence[TaskConfig], environment: Environment) -> list[R
     return plans
 
 
+def _data_notes(config: EvalConfig) -> list[str]:
+    return [
+        f"{name} is scored by the rules for files of one's own, not by the benchmark's, which arrive with a later "
+        "version: its figures are not comparable with published ones"
+        for name in by_own_rules(config.data)
+    ]
+
+
 def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
     assert entry.type is not None
-    url = chat_url(entry.api_base or environment.openai_base or "")
+    url = completions_url(entry.api_base or environment.openai_base or "")
     return ModelSpec(
         name=result_name(entry.type),
         model=entry.type,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from ..errors import ConfigError
 from .config_eval import EvalConfig
 from .config_model import ModelEntry, extra_problems
-from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, shown, translate
+from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, show_path, shown, translate
 from .config_types import Base, PathText, Secret, Url, later
 
 __all__ = ["TaskConfig"]
@@ -20,6 +20,7 @@ _JUDGE: Final = (
     "a model as judge is not supported yet; leave LOCAL_LLM out and set eval_config.judge: exact_matching to score by "
     "exact rules alone"
 )
+_NO_KEY: Final = ("", "EMPTY")
 _PUBLIC_ENDINGS: Final = ("tokens", "token_ids")
 _SECRET_WORDS: Final = ("key", "secret", "password", "authorization", "credential", "token")
 
@@ -70,6 +71,11 @@ class TaskConfig(Base):
         assert isinstance(public, dict)
         return public
 
+    def secret_paths(self) -> list[str]:
+        """Returns the paths of fields that hold a secret, which `public_dict` leaves out or shortens."""
+        given = self.model_dump(mode="python", exclude_unset=True)
+        return [show_path(path) for path in _left_out(given, self.public_dict(), ())]
+
     @classmethod
     def from_mapping(cls, mapping: object) -> TaskConfig:
         """Builds a task from a mapping, which stays as it is.
@@ -109,6 +115,24 @@ def _extras(copied: dict[str, Any]) -> list[Problem]:
         if isinstance(entry, dict):
             problems += extra_problems(entry, ("eval_config", "model", position), _KNOWN["eval_config",])
     return problems
+
+
+def _left_out(given: Any, public: Any, path: Path) -> Iterator[Path]:
+    if isinstance(given, dict):
+        for name, value in given.items():
+            if name in public:
+                yield from _left_out(value, public[name], (*path, name))
+            elif value is not None and _text(value) not in _NO_KEY:
+                yield (*path, name)
+    elif isinstance(given, list):
+        for position, (value, shown_) in enumerate(zip(given, public, strict=True)):
+            yield from _left_out(value, shown_, (*path, position))
+    elif isinstance(given, str) and given != public:
+        yield path
+
+
+def _text(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _public(value: Any) -> Any:

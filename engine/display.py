@@ -82,6 +82,8 @@ class PlainLines:
         due = view.elapsed_s >= self._next_s
         if due:
             self._next_s = view.elapsed_s + _LINE_S
+            if view.doing:
+                self.note(totals(view).plain)
         for i, job in enumerate(view.jobs):
             changed = self._states.get(i, "waiting") != job.state
             self._states[i] = job.state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..records import Prediction
 from .limits import Gate
@@ -80,10 +81,14 @@ class RunProgress:
         jobs: the benchmarks of each model, in order.
         gates: what bounds the requests to each model.
         notes: what the user should know, a sentence each.
+        run_dir: folder of the run; None until it is open.
+        doing: what happens before the first question is asked, e.g. a download; empty afterwards.
         stopping: says whether the run was asked to stop.
     """
 
     jobs: list[JobProgress] = field(default_factory=list)
     gates: dict[str, Gate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    run_dir: Path | None = None
+    doing: str = ""
     stopping: Callable[[], bool] = lambda: False

@@ -149,6 +149,8 @@ def totals(view: RunView) -> Text:
     """The last line: the whole run, and what keeps it from going faster."""
     if view.stopping:
         return Text(_stopping(view), "bold yellow")
+    if view.doing:
+        return Text(f"{view.doing} ({duration(view.elapsed_s)})", "bold")
     parts = [f"{_done(view.done, view.total)} in {duration(view.elapsed_s)}"]
     if view.failed:
         parts.append(f"{view.failed} failed")

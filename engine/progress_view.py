@@ -70,6 +70,7 @@ class RunView:
         elapsed_s: seconds since the display began.
         limit: what keeps the run from going faster, in words; empty when nothing is asked.
         stopping: the run was asked to stop.
+        doing: what happens before the first question is asked; empty afterwards.
     """
 
     jobs: tuple[JobView, ...]
@@ -83,6 +84,7 @@ class RunView:
     elapsed_s: float
     limit: str
     stopping: bool
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Meter:
             elapsed_s=now - self._began,
             limit=_limit(self._progress, now),
             stopping=self._progress.stopping(),
+            doing=clean(self._progress.doing),
         )
 
     def _keep(self, counts: _Counts) -> None:

@@ -19,7 +19,7 @@ from ..benchmarks.catalog import catalog
 from ..benchmarks.download import pull
 from ..benchmarks.load import load_benchmark
 from ..errors import StorageError
-from .config import RunPlan, load_tasks, read_environment, resolve
+from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
 from .progress import RunProgress
 from .report import Report
@@ -64,7 +64,7 @@ def run_task(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> R
         raise KeyboardInterrupt(f"interrupted; `eyechart resume {reports[-1].run_dir}` continues")
     for report in reports:
         report.raise_for_problems()
-    return reports if _is_list(task_cfg) else reports[0]
+    return reports if _several(task_cfg, reports) else reports[0]
 
 
 async def run_task_async(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> Report | list[Report]:
@@ -77,16 +77,16 @@ async def run_task_async(task_cfg: object, *, environ: Mapping[str, str] | None 
     reports = [await run_plan(plan) for plan in plans]
     for report in reports:
         report.raise_for_problems()
-    return reports if _is_list(task_cfg) else reports[0]
+    return reports if _several(task_cfg, reports) else reports[0]
 
 
 def _plans(task_cfg: object, environ: Mapping[str, str] | None) -> list[RunPlan]:
     environment = read_environment(environ)
-    return [resolve(task, environment) for task in load_tasks(task_cfg)]
+    return resolve_all(load_tasks(task_cfg), environment)
 
 
-def _is_list(task_cfg: object) -> bool:
-    return isinstance(task_cfg, list | tuple)
+def _several(task_cfg: object, reports: Sequence[Report]) -> bool:
+    return isinstance(task_cfg, list | tuple) or len(reports) > 1
 
 
 def _inside_a_loop() -> bool:
@@ -148,28 +148,39 @@ async def run_plan(plan: RunPlan, *, stop: anyio.Event | None = None, display: D
         EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
     """
     progress = RunProgress()
-    show = show_progress if display is None else display
+    show = _silent if plan.quiet else display or show_progress
     with first_error():
-        benchmarks = await _open_benchmarks(plan, progress)
-        with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
-            for note in (*plan.notes, *progress.notes):
-                log.warning("%s", note)
-            session = Session(plan, folder, benchmarks, progress, stop or anyio.Event())
-            if plan.quiet:
-                return await session.run()
-            async with show(progress):
-                return await session.run()
-    raise AssertionError("first_error lets nothing through")
+        async with show(progress):
+            benchmarks = await _open_benchmarks(plan, progress)
+            with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
+                progress.run_dir = folder.path
+                for note in (*plan.notes, *progress.notes):
+                    log.warning("%s", note)
+                return await Session(plan, folder, benchmarks, progress, stop or anyio.Event()).run()
+
+
+@asynccontextmanager
+async def _silent(progress: RunProgress) -> AsyncIterator[None]:
+    del progress
+    yield
 
 
 async def _open_benchmarks(plan: RunPlan, progress: RunProgress) -> list[Benchmark]:
     """Fetches what is missing and opens every benchmark before anything is asked: a missing file is told at once."""
+
+    def downloading(name: str, got: int, total: int | None) -> None:
+        whole = "" if total is None else f" of {total / 1e6:.0f}"
+        progress.doing = f"downloading {name}: {got / 1e6:.0f}{whole} MB"
+
     benchmarks = []
     for name in dict.fromkeys(plan.data):
         entry = catalog().get(name)
         if entry is not None and plan.mode != "eval":
-            await pull(entry, plan.data_root, mirror=plan.mirror)
+            progress.doing = f"looking for {name}"
+            await pull(entry, plan.data_root, mirror=plan.mirror, progress=downloading)
+        progress.doing = f"opening {name}"
         benchmarks.append(await to_thread.run_sync(_load, name, plan))
+    progress.doing = ""
     return benchmarks
 
 

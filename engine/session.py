@@ -34,6 +34,7 @@ from .pipeline import Pipeline, Settings
 from .prepare import Job, Preparer
 from .progress import JobProgress, RunProgress
 from .report import Entry, Report, State
+from .resume import kept_fields
 from .retry import Health, RetryPolicy
 from .run_folder import RunFolder, read_manifest
 
@@ -147,10 +148,10 @@ class Session:
     # -- asking ------------------------------------------------------------------------------------------------------
 
     async def _count(self, scope: anyio.CancelScope) -> None:
-        """Learns how many samples there are while the first are asked already."""
+        """Learns about how many samples there are while the first are asked already."""
         with scope:
             for benchmark in self.benchmarks:
-                n = await to_thread.run_sync(_length, benchmark, abandon_on_cancel=True)
+                n = await to_thread.run_sync(_rows, benchmark, abandon_on_cancel=True)
                 for spec in self.plan.models:
                     self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
 
@@ -215,7 +216,7 @@ class Session:
                     self.plan.limit,
                     ledger,
                     _setup(model, benchmark, media),
-                    False,
+                    self.plan.keep_failed,
                     GroupCommit(journal),
                     self._jobs[spec.name, benchmark.name],
                     Fingerprinter(model.identity, benchmark.protocol.name),
@@ -254,19 +255,18 @@ class Session:
                 "state": state,
                 "created": known.get("created", now),
                 "updated": now,
-                "digest": self.plan.digest,
                 "protocol": self.plan.protocol.name,
                 "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models},
                 "data": {benchmark.name: _data(benchmark) for benchmark in self.benchmarks},
-                "config": self.plan.public,
+                **kept_fields(self.plan, known),
             }
         )
 
 
-def _length(benchmark: Benchmark) -> int:
-    """Counts samples; a file that breaks off in the middle is reported by whoever reads it, not by who counts."""
+def _rows(benchmark: Benchmark) -> int:
+    """Counts rows; a file that breaks off in the middle is reported by whoever reads it, not by who counts."""
     try:
-        return len(benchmark)
+        return benchmark.source.rows
     except EyechartError:
         return 0
 
