@@ -17,7 +17,7 @@ from ..scoring.judge import Judge, JudgeRequest
 from ..scoring.round_trip import round_trip_table
 from .base import Benchmark, Scored
 
-__all__ = ["finish", "score_one", "score_predictions", "score_predictions_async"]
+__all__ = ["finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
 
 _SHOWN = 5
 _STEPS_BETWEEN_PAUSES = 256
@@ -59,7 +59,21 @@ def score_predictions(
     if judge is not None:
         run = partial(score_predictions_async, bench, predictions, judge, judge_concurrency=judge_concurrency)
         return anyio.run(run)
-    items = _answered(bench, predictions)
+    return score_samples(bench, _known_samples(bench, predictions), predictions)
+
+
+def score_samples(bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]) -> ScoreResult:
+    """Scores the answers to samples that are at hand, by the exact rules; see `score_predictions`.
+
+    Args:
+        bench: the benchmark.
+        samples: the questions, in file order; every one of them has an entry.
+        predictions: answer by index, None for a failed request.
+
+    Raises:
+        DataError: a row cannot be scored.
+    """
+    items = _answered(bench, samples, predictions)
     return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
 
 
@@ -67,7 +81,7 @@ async def score_predictions_async(
     bench: Benchmark, predictions: Mapping[str, Cell], judge: Judge | None = None, *, judge_concurrency: int = 16
 ) -> ScoreResult:
     """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
-    items = _answered(bench, predictions)
+    items = _answered(bench, _known_samples(bench, predictions), predictions)
     scored: list[Scored | None] = [None] * len(items)
     asked: set[str] = set()
 
@@ -131,13 +145,20 @@ def _flagged(scored: Scored, failed: bool) -> Scored:
     return replace(scored, failed=True) if failed else scored
 
 
-def _answered(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[tuple[Sample, Cell, bool]]:
-    """Returns each sample that has an entry, its answer as scoring reads it, and whether the request failed."""
+def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sample]:
+    """Returns the samples that have an entry, and refuses entries that have no sample."""
     samples = [sample for sample in bench.samples() if sample.index in predictions]
     unknown = predictions.keys() - {sample.index for sample in samples}
     if unknown:
         shown = ", ".join(map(repr, sorted(map(str, unknown))[:_SHOWN]))
         raise DataError(f"{bench.name} has no row with index {shown} ({len(unknown)} unknown among the predictions)")
+    return samples
+
+
+def _answered(
+    bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]
+) -> list[tuple[Sample, Cell, bool]]:
+    """Returns each sample, its answer as scoring reads it, and whether the request failed."""
     failed = [predictions[sample.index] is None for sample in samples]
     answers: list[Cell] = [
         bench.protocol.failed_text if lost else predictions[sample.index]

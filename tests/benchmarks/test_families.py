@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from eyechart.benchmarks.catalog import catalog
+from eyechart.benchmarks.families import FAMILIES
+from eyechart.benchmarks.multiple_choice import MultipleChoice
+from eyechart.benchmarks.ocrbench import OCRBench
+from eyechart.benchmarks.scoring_run import score_predictions
+from eyechart.benchmarks.vqa import VisualQA
+from eyechart.errors import ConfigError, DataError
+from eyechart.messages import Image, Message, Text
+
+QUESTION = {"question": "What is it?", "B": "dog", "A": "cat", "D": None, "answer": "A"}
+
+
+def text_of(messages: list[Message]) -> str:
+    assert [m.role for m in messages] == ["user"]
+    *pictures, text = messages[0].parts
+    assert pictures
+    assert all(isinstance(p, Image) for p in pictures)
+    assert isinstance(text, Text)
+    return text.text
+
+
+def first_prompt(bench: Any) -> str:
+    return text_of(bench.prompt(next(iter(bench.samples()))))
+
+
+def test_names_of_the_families_are_in_the_catalogue():
+    assert FAMILIES.keys() <= catalog().keys()
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_every_name_builds(name: str, make_benchmark: Any):
+    bench = make_benchmark(name, [QUESTION | {"answer": "['A']"}])
+    assert bench.name == name
+    assert len(bench) == 1
+    assert first_prompt(bench)
+
+
+def test_a_name_of_the_catalogue_that_is_not_built_yet(make_benchmark: Any):
+    name = min(catalog().keys() - FAMILIES.keys(), default=None)
+    if name is None:
+        pytest.skip("the whole catalogue is built")
+    with pytest.raises(ConfigError, match="later version"):
+        make_benchmark(name, [QUESTION])
+
+
+def test_the_users_own_files(make_benchmark: Any):
+    assert isinstance(make_benchmark("mine", [QUESTION]), MultipleChoice)
+    assert isinstance(make_benchmark("mine", [{"question": "q", "A": "x", "answer": "y"}]), VisualQA)
+    assert isinstance(make_benchmark("OCRBench", [{"question": "q", "answer": "['y']", "category": "c"}]), OCRBench)
+
+
+def test_prompt_of_multiple_choice(make_benchmark: Any):
+    assert first_prompt(make_benchmark("mine", [QUESTION])) == (
+        "Question: What is it?\nOptions:\nA. cat\nB. dog\nPlease select the correct answer from the options above. \n"
+    )
+    hinted = QUESTION | {"hint": "Look", "C": 3.0}
+    assert first_prompt(make_benchmark("mine", [hinted])).startswith("Hint: Look\nQuestion: What is it?\nOptions:\n")
+    assert "\nC. 3.0\n" in first_prompt(make_benchmark("mine", [hinted]))
+
+
+def test_prompt_without_options_is_the_question(make_benchmark: Any):
+    row = {"question": "Open?", "A": None, "B": None, "hint": None, "answer": "A"}
+    assert first_prompt(make_benchmark("mine", [row])) == "Question: Open?\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("ChartQA_TEST", "\nAnswer the question using a single word or phrase."),
+        ("OCRBench", ""),
+        ("mine", ""),
+    ],
+)
+def test_prompt_of_short_answers(name: str, suffix: str, make_benchmark: Any):
+    bench = make_benchmark(name, [{"question": "How many?", "answer": "['5']", "category": "c"}])
+    assert first_prompt(bench) == "How many?" + suffix
+
+
+@pytest.mark.parametrize("name", ["MMStar", "ChartQA_TEST", "OCRBench"])
+def test_a_row_without_question_is_named(name: str, make_benchmark: Any):
+    bench = make_benchmark(name, [{"index": "r7", "question": None, "A": "x", "answer": "['A']"}])
+    with pytest.raises(DataError, match="row r7 has no question"):
+        first_prompt(bench)
+
+
+@pytest.mark.parametrize("name", ["MMStar", "ChartQA_TEST", "OCRBench"])
+def test_a_benchmark_without_answers_cannot_be_scored(name: str, make_benchmark: Any):
+    with pytest.raises(DataError, match="no column 'answer'"):
+        score_predictions(make_benchmark(name, [{"question": "q", "A": "x"}]), {"0": "A"})
+
+
+def test_a_row_whose_answers_are_no_list_is_named(make_benchmark: Any):
+    bench = make_benchmark("OCRBench", [{"index": "r7", "question": "q", "answer": "no list", "category": "c"}])
+    with pytest.raises(DataError, match="row r7, column 'answer'"):
+        score_predictions(bench, {"r7": "x"})
+
+
+def test_the_table_reads_group_columns_in_any_case_of_letters(make_benchmark: Any):
+    rows = [QUESTION | {"Category": "x", "L2-Category": "y"}, QUESTION | {"Category": "z", "L2-Category": "y"}]
+    result = score_predictions(make_benchmark("mine", rows), {"0": "A", "1": "B"})
+    assert result.columns == ("split", "Overall", "y", "x", "z")
+    assert result.table == ({"split": "none", "Overall": 0.5, "y": 0.5, "x": 1.0, "z": 0.0},)
+    both = [QUESTION | {"Category": "x", "category": "later"}]
+    assert score_predictions(make_benchmark("mine", both), {"0": "A"}).columns == ("split", "Overall", "later")
+
+
+def test_the_users_own_short_answers_count_when_equal_after_normalisation(make_benchmark: Any):
+    rows = [{"question": "q", "answer": "['two cats', '2 cats']"}, {"question": "q", "answer": "The dog"}]
+    result = score_predictions(make_benchmark("mine", rows), {"0": "The two cats!", "1": "a cat"})
+    assert [result.per_sample[k]["score"] for k in "01"] == [1.0, 0.0]
+    assert result.table == ({"Overall": 50.0},)
+    assert result.metrics[0].estimate.mean == 50
+
+
+def test_missing_accepted_answers_make_nothing_right(make_benchmark: Any):
+    rows = [{"question": "q", "answer": None}, {"question": "q", "answer": "[]"}]
+    for name in ("mine", "ChartQA_TEST", "DocVQA_VAL", "TextVQA_VAL"):
+        result = score_predictions(make_benchmark(name, rows), {"0": "nan", "1": "x"})
+        assert result.table == ({"Overall": 0.0},)
+    reference = score_predictions(make_benchmark("mine", rows, "vlmeval"), {"0": "nan", "1": "x"})
+    assert reference.per_sample["0"]["score"] == 1.0
+    assert reference.table == ({"Overall": None},)
