@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from .reply import parse_reply
 __all__ = ["Endpoint", "OpenAIChat", "completions_url"]
 
 _PATH: Final = "/chat/completions"
+_VERSION: Final = re.compile(r"/v\d+(?:beta)?$")
 _WRITE_AT_ONCE: Final = 256 * 1024
 _ERROR_BODY: Final = 64 * 1024
 # Servers close idle connections after 5 s (uvicorn) or more; a request sent into a closing one is lost.
@@ -75,8 +77,8 @@ def completions_url(api_base: str) -> str:
     """Returns the address of chat completions for an API's address.
 
     ``http://host:8000``, ``http://host:8000/v1``, ``http://host:8000/v1/chat/completions``, each with or without a
-    slash at the end, are the same. Any other path gets ``/chat/completions`` appended, as OpenAI's clients do. A query
-    is kept.
+    slash at the end, are the same; so is any other version, as in ``/api/paas/v4``. Any other path is taken as the
+    complete address, as the reference takes it. A query is kept.
 
     Raises:
         ConfigError: it is no http(s) address, or holds a user name or password.
@@ -92,7 +94,7 @@ def completions_url(api_base: str) -> str:
     path = parts.path.rstrip("/")
     if not path:
         path = "/v1"
-    if not path.endswith(_PATH):
+    if _VERSION.search(path):
         path += _PATH
     return urlunsplit((parts.scheme.lower(), parts.netloc, path, parts.query, ""))
 

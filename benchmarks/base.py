@@ -25,8 +25,11 @@ class Source(Interface):
 
     @property
     def stamp(self) -> str | None:
-        """Changes whenever the data may have changed (size and time of the file); None where pictures are files of
-        their own, which no single stamp covers."""
+        """Size and time of the file, so that a change shows; None where pictures are files of their own."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the file, with those that have no picture: an upper bound of the length, known sooner."""
 
     def __len__(self) -> int:
         """Number of samples; reads the rest of the file's row offsets if they are not known yet."""

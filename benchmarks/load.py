@@ -42,9 +42,8 @@ def load_benchmark(
         path = name
         name = Path(name).name.removesuffix(".tsv")
     known = catalog().get(name)
-    if known is not None and name not in FAMILIES:
-        hint = "" if path is None else "; to run your file by the rules for files of one's own give it another name"
-        raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet{hint}")
+    if known is not None and name not in FAMILIES and path is None:
+        raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet")
     file = Path(path).expanduser() if path is not None else _find(name, root)
     if not file.is_file():
         raise DataError(f"there is no file {file}")
@@ -57,7 +56,7 @@ def load_benchmark(
         required=("index",) if captions else ("index", "question"),
         needs_image=known is not None and known.modality == "image",
     )
-    return build_benchmark(name, source, rules)
+    return build_benchmark(name, source, rules, own_file=path is not None)
 
 
 def _is_path(name: str) -> bool:

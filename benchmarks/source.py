@@ -103,6 +103,11 @@ class TsvSource:
         return f"{self._file.size}:{self._file.modified_ns}"
 
     @property
+    def rows(self) -> int:
+        """Number of rows of the file; finds where they start and reads none."""
+        return len(self._file)
+
+    @property
     def dropped(self) -> int:
         """Rows read so far that were left out because their picture is missing."""
         return self._read - len(self._kept)

@@ -17,6 +17,7 @@ import os
 import threading
 import weakref
 from array import array
+from collections import OrderedDict, deque
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
@@ -28,6 +29,8 @@ Fields: TypeAlias = tuple[bytes | None, ...]
 """One row: the bytes of each column, None where the row is too short to have it."""
 
 _CHUNK: Final = 1 << 20
+_RECENT_BYTES: Final = 8 << 20
+_RECENT_ROWS: Final = 64
 _BOM: Final = b"\xef\xbb\xbf"
 _TAB, _LF, _CR, _SPACE, _QUOTE = b'\t\n\r "'
 
@@ -158,7 +161,10 @@ def _first_line_end(raw: bytes, pos: int) -> int:
 def _split(raw: bytes) -> list[bytes]:
     if b'"' in raw:
         return _split_quoted(raw)
-    return raw[: _first_line_end(raw, 0)].split(b"\t")
+    fields = raw.split(b"\t")
+    last = fields[-1]
+    fields[-1] = last[: _first_line_end(last, 0)]  # what separates rows can only stand in the last field
+    return fields
 
 
 class TsvFile:
@@ -186,9 +192,12 @@ class TsvFile:
         status = os.fstat(self._fd)
         self.size, self.modified_ns = status.st_size, status.st_mtime_ns
         self._lock = threading.Lock()
+        self._recent_lock = threading.Lock()
         self._scanner = _Scanner()
         self._scanned = len(_BOM) if self._read(0, len(_BOM), check=False) == _BOM else 0
-        self._cached: tuple[int, Fields] = (-1, ())
+        self._recent: OrderedDict[int, Fields] = OrderedDict()
+        self._recent_sizes: deque[int] = deque()
+        self._recent_bytes = 0
         self.columns = self._header()
 
     def close(self) -> None:
@@ -216,21 +225,31 @@ class TsvFile:
         return self._span(row) is not None
 
     def row(self, row: int) -> Fields:
-        """Reads one row, from 0; the last one read is kept.
+        """Reads one row, from 0; a few that were read last are kept, so that a row's pictures cost no second reading.
 
         Raises:
             DataError: the row has more fields than the header, or is not UTF-8.
             IndexError: there is no such row.
         """
-        position, fields = self._cached
-        if position == row:
+        if (fields := self._recent.get(row)) is not None:
             return fields
         span = self._span(row)
         if span is None:
             raise IndexError(row)
         fields = self._parse(self._read(*span), row)
-        self._cached = (row, fields)
+        self._keep(row, fields, span[1])
         return fields
+
+    def _keep(self, row: int, fields: Fields, size: int) -> None:
+        with self._recent_lock:
+            if row in self._recent:
+                return
+            self._recent[row] = fields
+            self._recent_sizes.append(size)
+            self._recent_bytes += size
+            while len(self._recent) > 1 and (self._recent_bytes > _RECENT_BYTES or len(self._recent) > _RECENT_ROWS):
+                self._recent.popitem(last=False)
+                self._recent_bytes -= self._recent_sizes.popleft()
 
     def where(self, row: int) -> str:
         """Names a row for people: file, data row from 1, and the line an editor shows."""

@@ -6,7 +6,7 @@ from .config_cli import apply_overrides, task_from_options
 from .config_env import Environment, read_environment
 from .config_load import load_tasks
 from .config_plan import ModelSpec, RunPlan
-from .config_resolve import chat_url, resolve, resolve_all, result_name
+from .config_resolve import resolve, resolve_all, result_name
 from .config_task import TaskConfig
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "RunPlan",
     "TaskConfig",
     "apply_overrides",
-    "chat_url",
     "load_tasks",
     "read_environment",
     "resolve",

@@ -18,6 +18,7 @@ _JUDGE: Final = (
     "by exact rules alone"
 )
 _VIDEO: Final = "videos are not supported yet; for benchmarks of pictures leave it out"
+_REPEATS: Final = "several answers per question are not supported yet; give each run a work_dir of its own"
 _LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
 
 ONLY_BEHIND_BASE_URL: Final = (
@@ -69,7 +70,7 @@ class EvalConfig(Base):
         "all", description="`all` asks and scores, `infer` only asks, `eval` only scores stored answers."
     )
     limit: Count | None = Field(None, description="First rows of every benchmark to take. Default: all of them.")
-    repeats: Count = Field(1, le=1000, description="Answers per question.")
+    repeats: Annotated[int, later(1, _REPEATS)] = Field(1, description="Answers per question; only 1 so far.")
     protocol: str = Field(
         EYECHART.name,
         description="`eyechart`, or `vlmeval` for the reference's numbers bit for bit; see protocol.md.",
@@ -154,13 +155,11 @@ class EvalConfig(Base):
     use_subtitle: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
     use_vllm: Annotated[bool, later(False, _LOCAL)] = Field(False, description="Only `false` so far (local models).")
     use_verifier: Annotated[bool, later(False, _JUDGE)] = Field(False, description="Only `false` so far (judges).")
-    keep_failed: Annotated[
-        bool,
-        later(
-            False,
-            "failed questions are asked again when the run is continued, never kept; mode: eval scores what there is",
-        ),
-    ] = Field(False, description="Only `false`: failures are counted apart and asked again on resume.")
+    keep_failed: bool = Field(
+        False,
+        description="Take failures that are recorded already as final. Default: they are asked again when the run is "
+        "continued.",
+    )
     config: Annotated[Any, BeforeValidator(_bundle)] = Field(None, description="Only `null`.")
     work_dir: PathText | None = Field(None, description="Used when the task itself names no `work_dir`.")
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")

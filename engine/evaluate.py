@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.base import Benchmark
-from ..benchmarks.scoring_run import score_predictions
+from ..benchmarks.scoring_run import score_samples
 from ..errors import DataError
 from ..records import ScoreResult
 from .journal import read_predictions
@@ -34,17 +34,18 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
         StorageError: the journal cannot be read.
     """
     try:
-        wanted = {sample.index: None for sample in islice(benchmark.samples(), limit)}
+        samples = list(islice(benchmark.samples(), limit))
     except DataError as error:
         return Entry(model, benchmark.name, 0, tally(read_predictions(job_dir / PREDICTIONS)), error=str(error))
-    counted = tally(read_predictions(job_dir / PREDICTIONS), wanted)
+    counted = tally(read_predictions(job_dir / PREDICTIONS), {sample.index for sample in samples})
     if not score or not counted.answers:
-        return Entry(model, benchmark.name, len(wanted), counted)
+        return Entry(model, benchmark.name, len(samples), counted)
+    answered = [sample for sample in samples if sample.index in counted.answers]
     try:
-        result = score_predictions(benchmark, counted.answers)
+        result = score_samples(benchmark, answered, counted.answers)
     except DataError as error:
-        return Entry(model, benchmark.name, len(wanted), counted, error=str(error))
-    return Entry(model, benchmark.name, len(wanted), counted, score=result)
+        return Entry(model, benchmark.name, len(samples), counted, error=str(error))
+    return Entry(model, benchmark.name, len(samples), counted, score=result)
 
 
 def save_scores(entry: Entry, job_dir: Path) -> None:

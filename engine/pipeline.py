@@ -189,6 +189,8 @@ class Pipeline:
             return self._failed(item, error, left_at)
         finally:
             progress.in_flight -= 1
+        if not reply.text and item.job.benchmark.protocol.empty_answer_fails:
+            return self._failed(item, EmptyAnswer("the answer is empty"), left_at)
         self._health.success()
         self._gate.succeeded()
         return self._prediction(item, reply=reply, latency_s=anyio.current_time() - left_at)

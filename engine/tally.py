@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -75,7 +75,7 @@ class _Line:
     latency_s: float | None
 
 
-def tally(predictions: Iterable[Prediction], wanted: Mapping[str, Any] | None = None) -> Tally:
+def tally(predictions: Iterable[Prediction], wanted: Container[str] | None = None) -> Tally:
     """Counts a journal.
 
     Args:

@@ -28,6 +28,10 @@ class MemorySource:
     def __len__(self) -> int:
         return self.n
 
+    @property
+    def rows(self) -> int:
+        return self.n
+
     def samples(self) -> Iterator[Sample]:
         for row in range(self.n):
             yield Sample(str(row), row, {"question": f"q{row}", "answer": f"a{row}"}, f"row:{row}")

@@ -136,6 +136,11 @@ def test_text_is_enough_for_a_file_of_ones_own(tmp_path):
         load_benchmark("MMStar", data_root=tmp_path)
 
 
+def test_a_file_under_a_name_that_cannot_be_run_yet_goes_by_the_rules_for_files_of_ones_own(tmp_path):
+    (tmp_path / "MathVision.tsv").write_text("index\tquestion\tanswer\timage\n0\tq\ta\tiVBO\n")
+    assert type(load_benchmark(str(tmp_path / "MathVision.tsv"), data_root=tmp_path)).__name__ == "VisualQA"
+
+
 @pytest.mark.parametrize(
     ("name", "error", "words"),
     [
@@ -143,7 +148,7 @@ def test_text_is_enough_for_a_file_of_ones_own(tmp_path):
         ("MMStr", DataError, ["did you mean 'MMStar'", "MMStr.tsv"]),
         ("./gone.tsv", DataError, ["there is no file gone.tsv"]),
         ("MVBench", ConfigError, ["cannot be run yet"]),
-        ("./MVBench.tsv", ConfigError, ["cannot be run yet", "give it another name"]),
+        ("./gone/MVBench.tsv", DataError, ["there is no file"]),
     ],
 )
 def test_what_cannot_be_loaded(tmp_path, name, error, words):

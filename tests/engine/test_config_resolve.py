@@ -10,7 +10,6 @@ import pytest
 
 from eyechart.engine.config import (
     apply_overrides,
-    chat_url,
     load_tasks,
     read_environment,
     resolve,
@@ -66,7 +65,7 @@ def test_every_value_arrives():
         "eval_config.model[0].img_detail=low", "eval_config.model[0].timeout=20", "eval_config.model[0].rpm=30",
         "eval_config.model[0].key=sk-1", "eval_config.nproc=64", "eval_config.api_nproc=8", "eval_config.rpm=60",
         "eval_config.tpm=1e5", "eval_config.retry=2", "eval_config.timeout=50", "eval_config.grace=0",
-        "eval_config.patience=12", "eval_config.repeats=3", "eval_config.limit=5", "eval_config.mode=infer",
+        "eval_config.patience=12", "eval_config.limit=5", "eval_config.mode=infer",
         "eval_config.reuse=true", "eval_config.protocol=vlmeval", "eval_config.mirror=https://m.example",
         "eval_config.data_root=/data", "eval_config.quiet=true", "use_cache=outputs/a", "no_timestamp=true",
     )  # fmt: skip
@@ -76,32 +75,11 @@ def test_every_value_arrives():
     assert (model.max_file_size, model.img_detail, model.timeout_s, model.rpm, model.tpm) == (10**6, "low", 20, 30, 1e5)
     assert (model.retry, model.nproc, model.key.get_secret_value()) == (2, 64, "sk-1")
     assert model.min_image_edge == 100
-    assert (made.nproc, made.rpm, made.grace_s, made.patience_s, made.repeats) == (64, 60, 0, 12, 3)
+    assert (made.nproc, made.rpm, made.grace_s, made.patience_s, made.repeats) == (64, 60, 0, 12, 1)
     assert (made.limit, made.mode, made.reuse, made.quiet, made.no_timestamp) == (5, "infer", True, True, True)
     assert (made.protocol.name, made.mirror, made.data_root) == ("vlmeval", "https://m.example", Path("/data"))
     assert made.use_cache == Path("outputs/a")
     assert made.notes == ("eval_config.api_nproc has no effect: nproc is set too and wins",)
-
-
-@pytest.mark.parametrize(
-    ("given", "complete"),
-    [
-        ("http://h:8000", "http://h:8000/v1/chat/completions"),
-        ("http://h:8000/", "http://h:8000/v1/chat/completions"),
-        ("http://h:8000/v1", "http://h:8000/v1/chat/completions"),
-        ("http://h:8000/v1/", "http://h:8000/v1/chat/completions"),
-        ("http://h:8000/v1/chat/completions", "http://h:8000/v1/chat/completions"),
-        ("http://h:8000/v1/chat/completions/", "http://h:8000/v1/chat/completions"),
-        ("https://h/compatible-mode/v1", "https://h/compatible-mode/v1/chat/completions"),
-        ("https://h/api/paas/v4", "https://h/api/paas/v4/chat/completions"),
-        ("https://h/v1beta", "https://h/v1beta/chat/completions"),
-        ("https://h/my/gateway", "https://h/my/gateway"),
-        ("https://h/d/m/chat/completions?api-version=1", "https://h/d/m/chat/completions?api-version=1"),
-    ],
-)
-def test_addresses_are_completed_once(given, complete):
-    assert chat_url(given) == complete
-    assert chat_url(complete) == complete
 
 
 @pytest.mark.parametrize(
@@ -303,7 +281,7 @@ def test_the_same_command_again_has_the_same_digest(override):
 @pytest.mark.parametrize(
     "override",
     [
-        "eval_config.limit=3", "eval_config.repeats=2", "eval_config.protocol=vlmeval", "eval_config.data=[MMStar]",
+        "eval_config.limit=3", "eval_config.protocol=vlmeval", "eval_config.data=[MMStar]",
         "eval_config.data=[ChartQA_TEST, SEEDBench_IMG]", "eval_config.model[0].temperature=0.1",
         "eval_config.model[0].type=other", "eval_config.model[0].top_p=0.1", "eval_config.model[0].max_tokens=5",
         "eval_config.model[0].system_prompt=x", "eval_config.model[0].img_size=5",

@@ -85,7 +85,7 @@ def test_other_mappings_tuples_and_paths_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("model", ["a", "b"]), ("data", ["MMStar"]), ("mode", "infer"), ("limit", 1), ("repeats", 4),
+        ("model", ["a", "b"]), ("data", ["MMStar"]), ("mode", "infer"), ("limit", 1), ("repeats", 1),
         ("protocol", "vlmeval"), ("nproc", 64), ("api_nproc", 8), ("rpm", 600), ("tpm", 1e6), ("timeout", 60),
         ("connect_timeout", 2.5), ("retry", 3), ("patience", 120), ("grace", 0), ("reuse", True),
         ("reuse_aux", "infer"), ("reuse_aux", 0), ("reuse_aux", True), ("reuse_aux", "yes"), ("data_root", "/data"),
@@ -97,7 +97,7 @@ def test_other_mappings_tuples_and_paths_are_taken(tmp_path):
         ("repetition_penalty", 1.1), ("extra_body", {"min_p": 0.1}), ("extra_body", '{"min_p": 0.1}'),
         ("extra_body", None), ("thinker", True), ("custom_prompt", None), ("local_media", False),
         ("video_llm", False), ("fps", -1), ("fps", -1.0), ("nframe", 8), ("pack", False), ("use_subtitle", False),
-        ("use_vllm", False), ("use_verifier", False), ("keep_failed", False), ("config", None), ("work_dir", "out"),
+        ("use_vllm", False), ("use_verifier", False), ("keep_failed", True), ("config", None), ("work_dir", "out"),
         ("verbose", True), ("debug", True), ("ignore", True), ("monitor_interval", 10), ("api_mode", True),
     ],
 )  # fmt: skip
@@ -230,7 +230,7 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__use_subtitle", True, f"eval_config.use_subtitle: {VIDEO}; for benchmarks of pictures leave it out"),
         ("eval_config__use_vllm", True, "eval_config.use_vllm: models that run on this machine are not supported yet; serve it and give its address"),
         ("eval_config__config", "c.json", "eval_config.config: give models and benchmarks by model and data, not by a file of their own"),
-        ("eval_config__keep_failed", True, "eval_config.keep_failed: failed questions are asked again when the run is continued, never kept; mode: eval scores what there is"),
+        ("eval_config__repeats", 2, "eval_config.repeats: several answers per question are not supported yet; give each run a work_dir of its own"),
         ("eval_config__custom_prompt", "qwen3", "eval_config.custom_prompt: prompts of single model families are not supported; every model gets the benchmark's own"),
         ("eval_config__local_media", True, "eval_config.local_media: pictures travel inside the request; the server need not see your files"),
         ("eval_config__extra_body", "[1]", "eval_config.extra_body: is JSON text of a list, expected a mapping"),

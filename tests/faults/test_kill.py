@@ -20,7 +20,7 @@ from PIL import Image
 KILLS = 12
 NPROC = 8
 SAMPLES = 240
-RUN = "import sys, eyechart; eyechart.run_task(sys.argv[1])"
+RUN = "import sys; from eyechart.engine.run import run_task; run_task(sys.argv[1])"
 
 
 def write_benchmark(path: Path, rows: int) -> None:
