@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -154,6 +155,32 @@ def test_imports_inside_the_package_are_relative() -> None:
         if target == "=eyechart" or target.startswith("=eyechart.")
     ]
     assert wrong == []
+
+
+IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
+PARTS_OF_OTHERS = {"pydantic_core"}  # pydantic fixes its version; it is the home of pydantic's error type
+
+
+def _declared() -> dict[str, str]:
+    """Import name by name of each declared dependency."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in config["project"]["dependencies"]]
+    return {name: IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
+
+
+def test_what_is_imported_and_what_is_declared_agree() -> None:
+    used = {target[1:].split(".")[0] for module in _modules() for _, target in _imports(module) if target[0] == "="}
+    assert used - set(sys.stdlib_module_names) - PARTS_OF_OTHERS == set(_declared().values())
+
+
+def test_every_dependency_has_its_reason() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    everything = [*config["dependencies"], *(d for extra in config["optional-dependencies"].values() for d in extra)]
+    names = {re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in everything}
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    told = {name for row in rows for name in re.findall(r"[\w-]+", row.rsplit("|", 2)[0])}
+    assert names <= told
 
 
 def test_no_imports_go_in_a_circle() -> None:
