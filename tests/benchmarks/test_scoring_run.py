@@ -83,6 +83,12 @@ def test_options_pass_the_spreadsheet_and_the_right_letter_does_not(make_benchma
     assert score_predictions(bench, {"0": "B"}).per_sample["0"]["letter"] == "Z"
 
 
+def test_the_reference_stores_scored_rows_in_a_spreadsheet_once_more(make_benchmark: Any):
+    rows = [ROWS[0] | {"category": "mailto:mailto:x"}]
+    assert score_predictions(make_benchmark("MMStar", rows, "vlmeval"), {"q0": "A"}).columns[-1] == "x"
+    assert score_predictions(make_benchmark("MMStar", rows), {"q0": "A"}).columns[-1] == "mailto:mailto:x"
+
+
 def test_a_cell_that_stops_the_writer_empties_the_predictions_after_it(make_benchmark: Any):
     result = score_predictions(make_benchmark("MMStar", ROWS, "vlmeval"), {"q0": "A", "q1": "external:y", "q2": "A"})
     assert [r["hit"] for r in result.per_sample.values()] == [1, 0, 0]

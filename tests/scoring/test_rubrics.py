@@ -36,6 +36,13 @@ async def test_the_first_readable_reply_decides():
     assert judge.requests[0].rubric == "option_letter_en@1"
 
 
+async def test_the_failure_text_names_no_option():
+    judge = Script("Failed to obtain answer via API.", "dog")
+    options: dict[str, Cell] = {"A": "api", "B": "dog and more words so that the text rule would read the failure"}
+    found = await ask_letter(judge, benchmark="B", index="7", question="", options=options | {"C": "dog"}, answer="x")
+    assert found == JudgedLetter("C", "dog")
+
+
 async def test_z_is_a_verdict():
     assert await asked(Script("Z")) == JudgedLetter("Z", "Z")
 
