@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from ..errors import ConfigError
 from .config_cli import apply_overrides, task_from_options
+from .config_env import Environment
 from .config_load import load_tasks, read_file
+from .config_plan import RunPlan
+from .config_resolve import resolve_all
 from .config_task import TaskConfig
 
-__all__ = ["tasks_from_command"]
+__all__ = ["plans_from_command"]
 
 _TASK_OPTIONS: Final = frozenset({"work_dir", "use_cache", "no_timestamp"})
 _MODEL_OPTIONS: Final = frozenset(
@@ -27,21 +30,24 @@ _OPTION_PATHS: Final = (
 )
 
 
-def tasks_from_command(config: Path | None, assignments: Sequence[str], options: Mapping[str, Any]) -> list[TaskConfig]:
-    """Builds the tasks of one command.
+def plans_from_command(
+    config: Path | None, assignments: Sequence[str], options: Mapping[str, Any], environment: Environment
+) -> list[RunPlan]:
+    """Makes the plans of one command.
 
     Args:
         config: YAML or JSON file with one task or several, None for options alone.
         assignments: texts of ``--set``; they win over everything else.
         options: options by the name of their field; None means not given. With a file they replace what it says, in
             every task and, where a field is one of a model, in every model.
+        environment: what `read_environment` returned.
 
     Raises:
         ConfigError: something is missing or wrong; a fault in an option is told under the option's name.
     """
     given = {name: value for name, value in options.items() if value is not None}
     if config is not None:
-        return _from_file(config, assignments, given)
+        return resolve_all(_from_file(config, assignments, given), environment)
     missing = [f"--{name}" for name in ("model", "data") if not given.get(name)]
     if missing:
         raise ConfigError(
@@ -50,13 +56,13 @@ def tasks_from_command(config: Path | None, assignments: Sequence[str], options:
         )
     mapping = apply_overrides(task_from_options(**given), assignments)
     try:
-        return load_tasks(mapping)
+        return resolve_all(load_tasks(mapping), environment)
     except ConfigError as error:
         problem = str(error)
-    raise ConfigError(problem if assignments else as_options(problem))
+    raise ConfigError(problem if assignments else _as_options(problem))
 
 
-def as_options(problem: str) -> str:
+def _as_options(problem: str) -> str:
     """Names the options of a command in place of the fields that they set."""
     for pattern, option in _OPTION_PATHS:
         problem = pattern.sub((lambda match: f"--{match[1].replace('_', '-')}") if option is None else option, problem)
