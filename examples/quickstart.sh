@@ -14,8 +14,7 @@ python "$here/make_tiny_benchmark.py" "$work/data"
 
 # The server prints its address once it listens, and ends with this script.
 mkfifo "$work/address"
-eyechart mock-server --port 0 --set mode=scripted --set script_file="$work/data/answers.json" \
-    --set latency=0.2 > "$work/address" &
+eyechart mock-server --port 0 --script-file "$work/data/answers.json" --latency 0.2 > "$work/address" &
 server=$!
 read -r line < "$work/address"
 url=$(python -c 'import json, sys; print(json.loads(sys.argv[1])["url"])' "$line")

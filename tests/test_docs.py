@@ -1,0 +1,248 @@
+"""Every example of the documentation is carried out, with stand-ins for servers, files and runs."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import eyechart.cli_serve
+from eyechart import run_task
+from eyechart.cli import main
+from eyechart.engine.config import load_tasks, read_environment, resolve
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+ANY_ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
+ANY_RUN = re.compile(r"outputs/\d{8}_\d{6}")
+SHOWN_ONLY = {"text": "drawings, listings and output", "json": "what a file or reply looks like"}
+EXIT_CODES = {"data verify": 1}
+"""Other codes than 0: the stand-ins are not the files that the catalogue knows."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    start: int | None = None
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith("```"):
+            continue
+        if start is None:
+            start = number
+            continue
+        text = textwrap.dedent("\n".join(lines[start + 1 : number]))
+        yield Block(page, start + 1, lines[start].strip().removeprefix("```"), text)
+        start = None
+    assert start is None, f"{page.name}:{(start or 0) + 1} is never closed"
+
+
+BLOCKS = [block for page in PAGES for block in _blocks(page)]
+
+
+def _of(*languages: str) -> Any:
+    chosen = [block for block in BLOCKS if block.language in languages]
+    return pytest.mark.parametrize("block", chosen, ids=[block.name for block in chosen])
+
+
+def _picture(seed: int) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (32, 32), (seed * 40 % 256, 90, 120)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _write_table(path: Path, *, options: bool, extra: dict[str, str] | None = None) -> None:
+    rows = []
+    for k in range(6):
+        row = {"index": str(k), "image": _picture(k), "question": f"What is in picture {k}?"}
+        row |= {"A": "a cat", "B": "a dog", "C": "a cow", "D": "a hen", "answer": "B"} if options else {"answer": "42"}
+        rows.append(row | (extra or {}))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for every benchmark that pages name, and for the questions that they say are the reader's own."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("SEEDBench_IMG", "MMStar", "RealWorldQA", "AI2D_TEST", "MyQuestions", "receipts"):
+        _write_table(folder / f"{name}.tsv", options=True)
+    for name in ("ChartQA_TEST", "TextVQA_VAL", "DocVQA_VAL"):
+        _write_table(folder / f"{name}.tsv", options=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Address of a mock server, without a path."""
+    command = [sys.executable, "-m", "eyechart.mockserver", "--stop-with-stdin"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["url"].removesuffix("/v1/chat/completions")
+        process.stdin.close()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def finished_run(server: str, data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that pages call by a date."""
+    folder = tmp_path_factory.mktemp("run") / "20260131_120000"
+    evaluation = {
+        "model": [{"name": "CustomAPIModel", "type": "qwen-vl-chat", "api_base": server}],
+        "data": ["SEEDBench_IMG", "ChartQA_TEST"],
+        "data_root": str(data_root),
+        "quiet": True,
+    }
+    run_task({"use_cache": str(folder), "eval_config": evaluation}, environ={})
+    return folder
+
+
+@pytest.fixture
+def stand_in(
+    server: str, data_root: Path, finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Block, str], str]:
+    """Makes the surroundings of an example and returns its text with the places that it names replaced."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE", "LOCAL_LLM", "LMDEPLOY_API_KEY", "EYECHART_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LMUData", str(data_root))
+
+    def adapt(text: str) -> str:
+        for run in ANY_RUN.findall(text):
+            if not Path(run).exists():
+                shutil.copytree(finished_run, run)
+        return ANY_ADDRESS.sub(server, text).replace("/data/receipts.tsv", str(data_root / "receipts.tsv"))
+
+    def start(block: Block, text: str) -> str:
+        # A page's first configuration is the file that its commands name.
+        configuration = next((b.text for b in BLOCKS if b.page == block.page and b.language == "yaml"), None)
+        if configuration is not None:
+            Path("eval.yaml").write_text(adapt(configuration))
+        Path("answers.json").write_text('{"picture": "B"}')
+        return adapt(text)
+
+    return start
+
+
+def _commands(text: str) -> Iterator[str]:
+    """Yields the commands of a console session; what follows a command is its output."""
+    joined = re.sub(r"\\\n\s*(?:> )?", " ", text)
+    for line in joined.splitlines():
+        if line.startswith("$ "):
+            yield line[2:]
+
+
+def _run_eyechart(words: list[str]) -> None:
+    verb = " ".join(word for word in words[:2] if not word.startswith("-"))
+    expected = next((code for begin, code in EXIT_CODES.items() if verb.startswith(begin)), 0)
+    assert main(words) == expected
+
+
+def _run_make(words: list[str]) -> None:
+    done = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = shlex.split(command, comments=True)
+    while words and re.fullmatch(r"\w+=.*", words[0]):
+        name, _, value = words.pop(0).partition("=")
+        monkeypatch.setenv(name, value)
+    assert words, f"{command!r} runs nothing"
+    match words[0]:
+        case "eyechart":
+            _run_eyechart(words[1:])
+        case "make":
+            # Not carried out: `make test` would run these tests in a new environment; test_examples.py does what
+            # `make try` does.
+            _run_make(words[1:])
+        case _:
+            pytest.fail(f"no stand-in carries out {command!r}")
+
+
+def test_every_block_has_a_language_that_is_carried_out_or_shown() -> None:
+    assert BLOCKS
+    known = {"console", "python", "yaml", *SHOWN_ONLY}
+    assert [f"{block.name} {block.language!r}" for block in BLOCKS if block.language not in known] == []
+
+
+def test_console_blocks_hold_commands() -> None:
+    assert [block.name for block in BLOCKS if block.language == "console" and not list(_commands(block.text))] == []
+
+
+@_of("console")
+def test_commands_work(
+    block: Block, stand_in: Callable[[Block, str], str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    served: list[Any] = []
+    monkeypatch.setattr(eyechart.cli_serve, "serve_until_signal", lambda *given: served.append(given))
+    for command in _commands(stand_in(block, block.text)):
+        _run_command(command, monkeypatch)
+    assert len(served) == block.text.count("$ eyechart mock-server")
+    capsys.readouterr()
+
+
+@_of("yaml")
+def test_configurations_are_accepted(block: Block, stand_in: Callable[[Block, str], str]) -> None:
+    text = stand_in(block, block.text)
+    Path("task.yaml").write_text(text)
+    for task in load_tasks("task.yaml"):
+        assert resolve(task, read_environment(os.environ)).models
+
+
+@_of("python")
+def test_programs_run(block: Block, stand_in: Callable[[Block, str], str], capsys: Any) -> None:
+    program = stand_in(block, block.text)
+    exec(compile(program, block.name, "exec"), {"__name__": "__main__"})  # noqa: S102  (our own documentation)
+    capsys.readouterr()
+
+
+def test_links_lead_somewhere() -> None:
+    targets = [
+        (page, target)
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    ]
+    assert targets
+    broken = [
+        f"{p.name}: {target}" for p, target in targets if "://" not in target and not (p.parent / target).exists()
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("wrong", ["eyechart evil", "eyechart eval --modle m", "make tea", "rm -r /"])
+def test_a_wrong_command_is_noticed(wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        _run_command(wrong, monkeypatch)
+    capsys.readouterr()
