@@ -351,6 +351,8 @@ def _run_one(plan: RunPlan, *, silent: bool) -> int:
 def _print_report(finished: Report) -> None:
     from .cli_report import report_parts  # noqa: PLC0415  (slow to import)
 
+    if sys.stdout.isatty():
+        print()
     _show(report_parts(finished.as_dict()))
     print(f"\nReport: {finished.run_dir / 'report.md'}", flush=True)
     for problem in finished.problems:

@@ -119,11 +119,11 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
         yield _line(f"{name}: {number} failed with {kind}, the first being sample {first}", "red")
     parts = []
     if counts["prompt_tokens"] is not None:
-        parts.append(f"{counts['prompt_tokens']:,} tokens in prompts, {counts['completion_tokens'] or 0:,} in answers")
+        parts.append(f"{counts['prompt_tokens']:,} tokens in, {counts['completion_tokens'] or 0:,} out")
     latency = counts["latency_s"]
     if latency:
         parts.append(
-            f"{counts['requests']} requests, median {latency['p50']:.2f} s, 95 % within {latency['p95']:.2f} s"
+            f"{counts['requests']:,} requests, median {latency['p50']:.2f} s, 95 % within {latency['p95']:.2f} s"
         )
     if parts:
         yield _line(f"{name}: " + "; ".join(parts), "dim")

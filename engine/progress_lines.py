@@ -18,7 +18,7 @@ _NARROWEST_NAME: Final = 12
 _WIDEST_NAME: Final = 40
 _ROOMY: Final = 110
 _ASCII: Final = str.maketrans({"━": "#", "╸": "#", "─": "-", "·": "|", "…": "~"})
-_STYLES: Final = {"waiting": "dim", "done": "green"}
+_STYLES: Final = {"waiting": "dim", "done": "green", "stopped": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
 def _chosen(jobs: Sequence[JobView], most: int) -> list[JobView]:
     if len(jobs) <= most:
         return list(jobs)
-    weight = {"asking": 0, "scoring": 1, "waiting": 2, "done": 3}
+    weight = {"asking": 0, "scoring": 1, "asked": 2, "waiting": 2, "stopped": 3, "done": 3}
     first = sorted(range(len(jobs)), key=lambda i: (weight.get(jobs[i].state, 0), i))[: most - 1]
     return [jobs[i] for i in sorted(first)]
 
@@ -128,8 +128,10 @@ def _rows(
     for job in jobs:
         if job.model != model:
             model = job.model
-            heads = [(column.long_head if roomy else column.head).rjust(w) for column, w in columns]
-            yield Text.assemble((_fit(model, name_width), "bold"), (" " + " ".join(heads), "dim"))
+            # A long name may run on over the bar, which needs no head.
+            bar = sum(w + 1 for column, w in columns if not column.head)
+            heads = [(column.long_head if roomy else column.head).rjust(w) for column, w in columns if column.head]
+            yield Text.assemble((_fit(model, name_width + bar), "bold"), (" " + " ".join(heads), "dim"))
         line = Text(_fit(f" {job.benchmark}", name_width), _STYLES.get(job.state, ""))
         for column, w in columns:
             cell = column.cell(job).rjust(w)
@@ -161,7 +163,7 @@ def totals(view: RunView) -> Text:
     if view.eta_s is not None:
         parts.append(f"ETA {duration(view.eta_s)}")
     if view.limit:
-        parts.append("scoring" if view.limit == "scoring" else f"limit: {view.limit}")
+        parts.append(f"limit: {view.limit}")
     return Text(" · ".join(parts), "bold")
 
 

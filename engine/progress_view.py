@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ class JobView:
     Attributes:
         model: result name of the model.
         benchmark: name of the benchmark.
-        state: ``waiting``, ``asking``, ``scoring`` or ``done``.
+        state: ``waiting``, ``asking``, ``asked``, ``scoring``, ``done``, or ``stopped`` before its end.
         done: samples that need no further request.
         total: number of samples, None as long as it is not known.
         reused: those of `done` that were answered by an earlier run.
@@ -68,7 +68,7 @@ class RunView:
         tok_s: completion tokens a second.
         eta_s: seconds until the last answer.
         elapsed_s: seconds since the display began.
-        limit: what keeps the run from going faster, in words; empty when nothing is asked.
+        limits: what keeps each model from being asked faster, in words; models that are not asked are left out.
         stopping: the run was asked to stop.
         doing: what happens before the first question is asked; empty afterwards.
     """
@@ -82,9 +82,16 @@ class RunView:
     tok_s: float | None
     eta_s: float | None
     elapsed_s: float
-    limit: str
+    limits: Mapping[str, str]
     stopping: bool
     doing: str = ""
+
+    @property
+    def limit(self) -> str:
+        """What keeps the run from going faster: one word for all models where it is the same; empty at the end."""
+        if len(set(self.limits.values())) <= 1:
+            return next(iter(self.limits.values()), "")
+        return "; ".join(f"{model}: {why}" for model, why in self.limits.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ class Meter:
         jobs = self._progress.jobs
         counts = _count(now, jobs)
         for i, job in enumerate(jobs):
-            if job.state != "waiting":
+            if job.requests:
                 self._asked_since.setdefault(i, now)
         self._keep(counts)
         views = tuple(self._view(i, job, counts) for i, job in enumerate(jobs))
@@ -129,8 +136,8 @@ class Meter:
             tok_s=self._rate(counts, "tokens", every, _RATE_S),
             eta_s=self._eta(counts),
             elapsed_s=now - self._began,
-            limit=_limit(self._progress, now),
-            stopping=self._progress.stopping(),
+            limits=_limits(self._progress, now),
+            stopping=self._progress.stopping() and any(job.state != "done" for job in jobs),
             doing=clean(self._progress.doing),
         )
 
@@ -144,12 +151,12 @@ class Meter:
             history.popleft()
 
     def _view(self, i: int, job: JobProgress, counts: _Counts) -> JobView:
-        asking = job.state == "asking"
         left = None if job.total is None else job.total - job.done
+        asking = job.state == "asking" and left != 0
         return JobView(
             model=clean(job.model, 200),
             benchmark=clean(job.benchmark, 200),
-            state=job.state,
+            state=_state(job, left),
             done=job.done,
             total=job.total,
             reused=job.reused,
@@ -199,6 +206,12 @@ class Meter:
         return longest
 
 
+def _state(job: JobProgress, left: int | None) -> str:
+    if job.state == "asking" and left == 0:
+        return "asked"
+    return "stopped" if job.state == "done" and left else job.state
+
+
 def _count(now: float, jobs: Sequence[JobProgress]) -> _Counts:
     return _Counts(
         now,
@@ -217,18 +230,13 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
     return total
 
 
-def _limit(progress: RunProgress, now: float) -> str:
-    """Says in words what keeps each model's next request back; one word for all where it is the same."""
+def _limits(progress: RunProgress, now: float) -> dict[str, str]:
     said: dict[str, str] = {}
     for model, gate in progress.gates.items():
         jobs = [job for job in progress.jobs if job.model == model]
         if any(job.state == "asking" for job in jobs) and (why := _why(gate, jobs, now)):
-            said[clean(model, 40)] = why
-    if not said:
-        return "scoring" if any(job.state == "scoring" for job in progress.jobs) else ""
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return "; ".join(f"{model}: {why}" for model, why in said.items())
+            said[clean(model, 200)] = why
+    return said
 
 
 def _why(gate: Gate, jobs: Sequence[JobProgress], now: float) -> str:
@@ -247,7 +255,7 @@ def _why(gate: Gate, jobs: Sequence[JobProgress], now: float) -> str:
 def _of_gate(gate: Gate, now: float) -> str:
     why = gate.why(now)
     if why is None:
-        return "reading and preparing samples"
+        return "preparing samples"
     if why != "server":
         return f"{why} {getattr(gate.limits, why):g}"
     if gate.paused_until > now:

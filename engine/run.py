@@ -105,12 +105,13 @@ async def run_plans(plans: Sequence[RunPlan], display: Display | None = None) ->
         KeyboardInterrupt: a second signal came; everything acknowledged is written.
     """
     reports: list[Report] = []
-    async with _signals() as stop:
-        for plan in plans:
-            if stop.is_set() and reports:
-                return reports
-            reports.append(await run_plan(plan, stop=stop, display=display))
-        return reports
+    with first_error():
+        async with _signals() as stop:
+            for plan in plans:
+                if stop.is_set() and reports:
+                    return reports
+                reports.append(await run_plan(plan, stop=stop, display=display))
+            return reports
     raise KeyboardInterrupt("stopped at once; the same command continues")
 
 
