@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
 
@@ -18,6 +19,10 @@ __all__ = ["Benchmark", "Scored", "Source", "Table"]
 
 class Source(Interface):
     """Where the rows of a benchmark come from; reads a row when its turn comes."""
+
+    @property
+    def path(self) -> Path:
+        """The file that the rows stand in."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from ..errors import DataError
 from .catalog import CatalogEntry, catalog
 
-__all__ = ["VerifyResult", "file_md5", "verify", "where"]
+__all__ = ["VerifyResult", "file_md5", "verify", "verify_file", "where"]
 
 _BLOCK: Final = 1 << 20
 
@@ -129,11 +129,21 @@ def verify(name: str, data_root: Path) -> VerifyResult:
     Raises:
         DataError: the file cannot be read.
     """
-    known = catalog().get(name)
-    expected = known.md5 if known else None
     path = where(name, data_root)
     if path is None:
-        return VerifyResult(name, "missing", expected=expected)
+        known = catalog().get(name)
+        return VerifyResult(name, "missing", expected=known.md5 if known else None)
+    return verify_file(name, path, data_root)
+
+
+def verify_file(name: str, path: Path, data_root: Path) -> VerifyResult:
+    """Compares a given file with the benchmark of that name in the catalogue; blocks like `verify`.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    known = catalog().get(name)
+    expected = known.md5 if known else None
     digest = file_md5(path, data_root)
     status: Literal["ok", "other", "unknown"] = "unknown"
     if expected is not None:

@@ -113,7 +113,9 @@ class ModelEntry(Base):
         description="Request fields, sent as they are; the way to send one whose name looks like a slip of another.",
     )
     wait: Amount | None = Field(
-        None, description="Accepted without effect: pauses between tries grow by themselves and obey Retry-After."
+        None,
+        description="Scale in seconds of the first pause before another try; pauses double up to a minute and obey "
+        "Retry-After. Default: 1.",
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
     video_llm: Annotated[bool, later(False, _VIDEO)] = Field(

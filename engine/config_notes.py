@@ -44,12 +44,10 @@ def notes(task: TaskConfig) -> list[str]:
 def _of_model(entry: ModelEntry, position: int) -> list[str]:
     path = f"eval_config.model[{position}]"
     found = []
-    if entry.wait is not None:
-        found.append(f"{path}.wait has no effect: pauses between tries grow by themselves")
     if entry.verbose:
         found.append(f"{path}.verbose has no effect: every answer is in predictions.jsonl")
     if entry.extra.get("n", 1) != 1:
-        found.append(f"{path}.n: only the first of the choices is kept; for several answers set repeats")
+        found.append(f"{path}.n: only the first of the choices is kept")
     if entry.key is not None and entry.key.get_secret_value().startswith("$"):
         found.append(f"{path}.key begins with $: names of variables are not replaced in a configuration")
     return found

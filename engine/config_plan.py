@@ -40,6 +40,7 @@ class ModelSpec:
         timeout_s: seconds for one complete answer.
         connect_timeout_s: seconds to connect.
         retry: most tries per question.
+        wait_s: scale in seconds of the first wait before another try.
         nproc: most requests in flight.
         rpm: most requests a minute, None unbounded.
         tpm: most tokens a minute, None unbounded.
@@ -62,6 +63,7 @@ class ModelSpec:
     timeout_s: float
     connect_timeout_s: float
     retry: int
+    wait_s: float
     nproc: int
     rpm: float | None
     tpm: float | None

@@ -26,6 +26,7 @@ _COMPLETIONS: Final = "/chat/completions"
 _TIMEOUT_S: Final = 330.0
 _PATIENCE_S: Final = 600.0
 _RETRY: Final = 6
+_WAIT_S: Final = 1.0
 _MIN_EDGE: Final = 100
 _OPENAI_HOST: Final = "api.openai.com"
 _LMDEPLOY_KEY: Final = "sk-admin"
@@ -141,6 +142,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         timeout_s=entry.timeout or config.timeout or _TIMEOUT_S,
         connect_timeout_s=entry.connect_timeout or config.connect_timeout,
         retry=entry.retry or config.retry or _RETRY,
+        wait_s=_WAIT_S if entry.wait is None else entry.wait,
         nproc=entry.nproc or config.nproc or config.api_nproc,
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
@@ -174,6 +176,7 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         timeout_s=factor * (config.timeout or _LMDEPLOY_TIMEOUT_S),
         connect_timeout_s=config.connect_timeout,
         retry=config.retry or _RETRY,
+        wait_s=_WAIT_S,
         nproc=config.nproc or config.api_nproc,
         rpm=config.rpm,
         tpm=config.tpm,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -21,6 +21,8 @@ from ..adapters.base import Model
 from ..adapters.openai_chat import Endpoint, OpenAIChat
 from ..adapters.payload import ChatOptions
 from ..benchmarks.base import Benchmark
+from ..benchmarks.catalog import catalog
+from ..benchmarks.digest import verify_file
 from ..errors import EndpointUnusable, EyechartError
 from ..version import VERSION
 from .commit import GroupCommit
@@ -95,7 +97,7 @@ class Session:
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _problems: list[str] = field(default_factory=list)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
-    _data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _md5: dict[str, str | None] = field(default_factory=dict)
 
     async def run(self) -> Report:
         """Asks, scores and reports, as the plan's mode says.
@@ -111,6 +113,7 @@ class Session:
             async with create_task_group() as tasks:
                 counting = anyio.CancelScope()
                 tasks.start_soon(self._count, counting)
+                tasks.start_soon(self._verify)
                 async with create_task_group() as models:
                     for spec in self.plan.models:
                         models.start_soon(self._ask, spec)
@@ -155,6 +158,18 @@ class Session:
                 for spec in self.plan.models:
                     self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
 
+    async def _verify(self) -> None:
+        """Says loudly when a benchmark's file is not the published one; hashing it may take longer than asking."""
+        for benchmark in self.benchmarks:
+            known = catalog().get(benchmark.name)
+            if known is None or known.md5 is None:
+                continue
+            found = await to_thread.run_sync(verify_file, benchmark.name, benchmark.source.path, self.plan.data_root)
+            self._md5[benchmark.name] = found.md5
+            if found.warning:
+                log.warning("%s", found.warning)
+                self.progress.notes.append(found.warning)
+
     async def _ask(self, spec: ModelSpec) -> None:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
         model = build_model(spec, split_think=self.plan.split_think)
@@ -177,7 +192,7 @@ class Session:
             model,
             Preparer(jobs, model, partial(prepare_messages, settings=media)),
             gate=gate,
-            policy=RetryPolicy(tries=spec.retry, patience_s=self.plan.patience_s),
+            policy=RetryPolicy(tries=spec.retry, wait_s=spec.wait_s, patience_s=self.plan.patience_s),
             health=Health(patience_s=self.plan.patience_s),
             settings=Settings(prepare_threads=min(4, os.cpu_count() or 1), grace_s=self.plan.grace_s),
         )
@@ -239,9 +254,14 @@ class Session:
 
     def _score_one(self, model: str, benchmark: Benchmark) -> Entry:
         job_dir = self.folder.job(model, benchmark.name)
-        scored = evaluate(model, benchmark, job_dir, limit=self.plan.limit, score=self.plan.mode != "infer")
-        save_scores(scored, job_dir)
-        return scored
+        entry = evaluate(model, benchmark, job_dir, limit=self.plan.limit, score=self.plan.mode != "infer")
+        entry = replace(entry, data=self._data(benchmark))
+        save_scores(entry, job_dir)
+        return entry
+
+    def _data(self, benchmark: Benchmark) -> dict[str, Any]:
+        source = benchmark.source
+        return {"file": str(source.path.absolute()), "stamp": source.stamp, "md5": self._md5.get(benchmark.name)}
 
     # -- manifest ----------------------------------------------------------------------------------------------------
 
@@ -257,7 +277,7 @@ class Session:
                 "updated": now,
                 "protocol": self.plan.protocol.name,
                 "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models},
-                "data": {benchmark.name: _data(benchmark) for benchmark in self.benchmarks},
+                "data": {benchmark.name: self._data(benchmark) for benchmark in self.benchmarks},
                 **kept_fields(self.plan, known),
             }
         )
@@ -278,10 +298,6 @@ def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | No
     return setup_digest(
         model.identity, version=VERSION, protocol=benchmark.protocol.name, data=stamp, media=repr(media)
     )
-
-
-def _data(benchmark: Benchmark) -> Mapping[str, Any]:
-    return {"stamp": benchmark.source.stamp, "file": str(getattr(benchmark.source, "path", "")) or None}
 
 
 def _without_query(url: str) -> str:

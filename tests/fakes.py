@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from eyechart.scoring.protocol import EYECHART
 class MemorySource:
     """Rows 0 to n-1, no pictures."""
 
+    path = Path("memory.tsv")
     columns = ("index", "question", "answer")
 
     def __init__(self, n: int, stamp: str | None = "v1") -> None:

@@ -312,10 +312,12 @@ def test_notes():
     assert [note.split()[0] for note in notes] == [
         "eval_config.api_mode", "eval_config.debug", "eval_config.ignore", "eval_config.monitor_interval",
         "eval_config.reuse_aux", "eval_config.verbose", "eval_config.OPENAI_API_KEY", "eval_config.work_dir",
-        "eval_config.model[0].wait", "eval_config.model[0].verbose", "eval_config.model[0].n:",
+        "eval_config.model[0].verbose", "eval_config.model[0].n:",
         "eval_config.model[0].key",
     ]  # fmt: skip
     assert "sk-secret" not in str(notes)
+    assert plan(mapping=mapping).models[0].wait_s == 3
+    assert plan().models[0].wait_s == 1
 
 
 def test_several_tasks():
