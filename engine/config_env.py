@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from ..benchmarks.data_root import default_data_root
 from ..errors import ConfigError
 
 __all__ = ["Environment", "read_environment"]
@@ -65,11 +66,8 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
         ConfigError: a variable has a value that it cannot have.
     """
     values = os.environ if environ is None else environ
-    home = values.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (Path.home() raises without a home)
-    named = values.get("LMUData")
-    root = Path(home, named[2:]) if named and named.startswith("~/") else Path(named or Path(home, "LMUData"))
     return Environment(
-        data_root=root,
+        data_root=default_data_root(values),
         api_key=_secret(values, "EYECHART_API_KEY"),
         openai_key=_secret(values, "OPENAI_API_KEY"),
         openai_base=values.get("OPENAI_API_BASE") or None,

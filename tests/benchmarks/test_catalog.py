@@ -51,7 +51,7 @@ def test_the_nearest_name():
 
 def test_the_data_root(tmp_path):
     assert default_data_root({"LMUData": str(tmp_path), "HOME": "/h"}) == tmp_path
-    assert default_data_root({"LMUData": str(tmp_path / "gone"), "HOME": "/h"}) == Path("/h/LMUData")
+    assert default_data_root({"LMUData": str(tmp_path / "gone"), "HOME": "/h"}) == tmp_path / "gone"
     assert default_data_root({"HOME": "/h"}) == Path("/h/LMUData")
 
 
