@@ -87,8 +87,8 @@ class Prediction:
         latency_s: seconds on the wire of the attempt that decided.
         attempts: how many requests were sent.
         at: when it was written, ISO 8601 in UTC.
-        setup: hash of model, protocol and benchmark file as they were (engine/fingerprint.py): where it is unchanged the
-            fingerprint need not be computed again to be trusted.
+        setup: hash of model, protocol and benchmark file as they were (engine/fingerprint.py): where it is unchanged,
+            the fingerprint need not be computed again to be trusted.
     """
 
     index: str

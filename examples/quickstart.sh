@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job in miniature, without a model, a key or a download: draws a benchmark of twelve questions, starts
-# eyechart's mock server, asks it everything, shows the report and cleans up. Needs `eyechart` on the PATH.
+# eyechart's mock server, asks it everything, shows what comes of it and cleans up. Needs `eyechart` on the PATH.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
@@ -21,4 +21,10 @@ url=$(python -c 'import json, sys; print(json.loads(sys.argv[1])["url"])' "$line
 
 export LMUData=$work/data
 eyechart eval --model mock-model --api-base "$url" --data Shapes --nproc 4 --work-dir "$work/outputs"
-eyechart report "$work"/outputs/*
+
+echo
+echo "What a run leaves behind (removed now, as this was only a try):"
+cd "$work/outputs"/*
+find . -type f -not -name .lock | sort
+echo
+head -n 1 mock-model/Shapes/predictions.jsonl

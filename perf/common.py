@@ -109,5 +109,5 @@ def task(url: str, data: Path, work_dir: Path, **fields: object) -> str:
     return json.dumps({"work_dir": str(work_dir), "eval_config": config})
 
 
-RUN = "import json, sys; from eyechart.engine.run import run_task; report = run_task(json.loads(sys.argv[1])); print(report.state)"
+RUN = "import json, sys; from eyechart import run_task; print(run_task(json.loads(sys.argv[1])).state)"
 """Code of a child that runs the task it gets as its argument."""
