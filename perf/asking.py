@@ -65,12 +65,12 @@ def main() -> None:
         write_benchmark(data, large)
         for n in range(args.rounds):
             costs = [run_child(BARE, [url, str(data), str(count), str(args.nproc)]).cpu_s for count in (small, large)]
-            bare.append(marginal_ms(*costs, large - small))
+            bare.append(marginal_ms(costs[0], costs[1], large - small))
             costs = [
                 run_child(RUN, [task(url, data, root / f"{n}-{count}", nproc=args.nproc, limit=count)]).cpu_s
                 for count in (small, large)
             ]
-            engine.append(marginal_ms(*costs, large - small))
+            engine.append(marginal_ms(costs[0], costs[1], large - small))
     ratio = statistics.median(engine) / statistics.median(bare)
     print(f"bare aiohttp client   {statistics.median(bare):.3f} ms CPU per request   {[round(x, 3) for x in bare]}")
     print(f"eyechart              {statistics.median(engine):.3f} ms CPU per sample    {[round(x, 3) for x in engine]}")

@@ -19,7 +19,7 @@ from common import JPEG_BYTES, RUN, task, write_benchmark
 
 async def first_request(data: Path, root: Path, **fields: object) -> float:
     """Starts a run against a server of our own and returns seconds until it hears from it."""
-    heard = asyncio.get_running_loop().create_future()
+    heard: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def chat(_: web.Request) -> web.Response:
         if not heard.done():
