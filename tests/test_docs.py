@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
 
 import eyechart.cli_serve
 from eyechart import run_task
-from eyechart.cli import main
+from eyechart.cli import app, main
 from eyechart.engine.config import load_tasks, read_environment, resolve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -226,6 +227,44 @@ def test_programs_run(block: Block, stand_in: Callable[[Block, str], str], capsy
     program = stand_in(block, block.text)
     exec(compile(program, block.name, "exec"), {"__name__": "__main__"})  # noqa: S102  (our own documentation)
     capsys.readouterr()
+
+
+def _mentions(page: Path) -> Iterator[str]:
+    """Yields commands inside sentences, and those in indented blocks."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    yield from (" ".join(found.split()) for found in re.findall(r"`(eyechart [^`]+)`", text))
+    yield from re.findall(r"^    (eyechart .+)$", text, flags=re.MULTILINE)
+
+
+def _verb_and_options(words: list[str]) -> tuple[Any, set[str]]:
+    """Follows the verbs of a command; returns the last one and the options that were given."""
+    command: Any = typer.main.get_command(app)
+    options = {word.partition("=")[0] for word in words if re.match(r"-[-a-z]", word)}
+    for word in words:
+        if not hasattr(command, "commands") or not re.fullmatch(r"[a-z][a-z-]*", word):
+            break
+        assert word in command.commands, f"there is no verb {word!r}"
+        command = command.commands[word]
+    return command, options
+
+
+MENTIONS = [(page.name, mention) for page in PAGES for mention in dict.fromkeys(_mentions(page))]
+
+
+@pytest.mark.parametrize(("page", "mention"), MENTIONS, ids=[f"{page}: {text}"[:60] for page, text in MENTIONS])
+def test_commands_inside_sentences_exist(page: str, mention: str) -> None:
+    for alternative in _alternatives(mention):
+        command, given = _verb_and_options(alternative.split()[1:])
+        known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        assert given - known - {"--help", "-h", "--install-completion", "--show-completion"} == set(), page
+
+
+def _alternatives(mention: str) -> list[str]:
+    """`eyechart list benchmarks|models` stands for two commands."""
+    found = re.search(r"([a-z-]+(?:\|[a-z-]+)+)", mention)
+    if found is None:
+        return [mention]
+    return [mention.replace(found[1], choice) for choice in found[1].split("|")]
 
 
 def test_links_lead_somewhere() -> None:

@@ -274,6 +274,12 @@ def test_import_brings_in_nothing_heavy() -> None:
     assert {name.split(".")[0] for name in done.stdout.split()} & HEAVY == set()
 
 
+def test_help_brings_in_only_what_draws_it() -> None:
+    code = "import sys; from eyechart.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {name.split(".")[0] for name in done.stderr.split()} & HEAVY <= {"typer", "rich"}
+
+
 def _texts() -> Iterator[tuple[PurePosixPath, str]]:
     for path in ROOT.rglob("*"):
         inside = path.relative_to(ROOT)
