@@ -355,12 +355,16 @@ def _print_report(finished: Report) -> None:
         print()
     _show(report_parts(finished.as_dict()))
     print(f"\nReport: {finished.run_dir / 'report.md'}", flush=True)
-    for problem in finished.problems:
+    for problem in (*finished.problems, *_errors(finished)):
         _complain(problem)
     if finished.state == "interrupted":
         _complain(f"interrupted. {_again(finished.run_dir)}")
-    elif finished.state != "finished":
-        _complain(f"not everything was answered. {_again(finished.run_dir)}")
+    elif unanswered := sum(entry.missing + entry.tally.failed for entry in finished.entries):
+        _complain(f"without an answer: {unanswered} of the samples. {_again(finished.run_dir)}")
+
+
+def _errors(finished: Report) -> Iterator[str]:
+    return (f"{entry.model} on {entry.benchmark}: {entry.error}" for entry in finished.entries if entry.error)
 
 
 def _again(run_dir: Path) -> str:

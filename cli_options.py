@@ -59,13 +59,15 @@ _RUN = "The run"
 
 Config: TypeAlias = Annotated[
     Path | None,
-    typer.Argument(help="YAML or JSON file with a task or a list of tasks. Options given beside it win over it."),
+    typer.Argument(
+        metavar="CONFIG", help="YAML or JSON file with a task or a list of tasks. Options given beside it win over it."
+    ),
 ]
 Assignments: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any field, e.g. eval_config.model[0].top_p=0.9. Repeatable."),
 ]
-RunDir: TypeAlias = Annotated[Path, typer.Argument(help="Folder of a run: the one that holds run.json.")]
+RunDir: TypeAlias = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run: the one that holds run.json.")]
 Model: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="The model's name at the server. Several may follow.", rich_help_panel=_MODEL),
@@ -88,14 +90,15 @@ Key: TypeAlias = Annotated[
     ),
 ]
 Temperature: TypeAlias = Annotated[
-    float | None, typer.Option(help="Sampling temperature. Default: 0.", rich_help_panel=_MODEL)
+    float | None, typer.Option(metavar="NUMBER", help="Sampling temperature. Default: 0.", rich_help_panel=_MODEL)
 ]
 MaxTokens: TypeAlias = Annotated[
-    int | None, typer.Option(help="Longest answer in tokens. Default: 2048.", rich_help_panel=_MODEL)
+    int | None, typer.Option(metavar="N", help="Longest answer in tokens. Default: 2048.", rich_help_panel=_MODEL)
 ]
 ImgSize: TypeAlias = Annotated[
     int | None,
     typer.Option(
+        metavar="PIXELS",
         help="Longest edge in pixels that pictures are shrunk to; -1, the default, sends them as they are.",
         rich_help_panel=_MODEL,
     ),
@@ -115,7 +118,7 @@ Data: TypeAlias = Annotated[
 ]
 Limit: TypeAlias = Annotated[
     int | None,
-    typer.Option(help="First rows of every benchmark to take. Default: all.", rich_help_panel=_RUN),
+    typer.Option(metavar="N", help="First rows of every benchmark to take. Default: all.", rich_help_panel=_RUN),
 ]
 WorkDir: TypeAlias = Annotated[
     str | None,
@@ -172,24 +175,26 @@ Verbose: TypeAlias = Annotated[
 ]
 Nproc: TypeAlias = Annotated[
     int | None,
-    typer.Option(help="Most requests in flight to each model. Default: 4.", rich_help_panel=_SPEED),
+    typer.Option(metavar="N", help="Most requests in flight to each model. Default: 4.", rich_help_panel=_SPEED),
 ]
 Rpm: TypeAlias = Annotated[
-    float | None, typer.Option(help="Most requests a minute to each model.", rich_help_panel=_SPEED)
+    float | None, typer.Option(metavar="NUMBER", help="Most requests a minute to each model.", rich_help_panel=_SPEED)
 ]
 Tpm: TypeAlias = Annotated[
     float | None,
-    typer.Option(help="Most tokens a minute to and from each model.", rich_help_panel=_SPEED),
+    typer.Option(metavar="NUMBER", help="Most tokens a minute to and from each model.", rich_help_panel=_SPEED),
 ]
 Timeout: TypeAlias = Annotated[
-    float | None, typer.Option(help="Seconds for one complete answer. Default: 330.", rich_help_panel=_SPEED)
+    float | None,
+    typer.Option(metavar="SECONDS", help="Seconds for one complete answer. Default: 330.", rich_help_panel=_SPEED),
 ]
 Retry: TypeAlias = Annotated[
-    int | None, typer.Option(help="Most tries per question. Default: 6.", rich_help_panel=_SPEED)
+    int | None, typer.Option(metavar="N", help="Most tries per question. Default: 6.", rich_help_panel=_SPEED)
 ]
 Patience: TypeAlias = Annotated[
     float | None,
     typer.Option(
+        metavar="SECONDS",
         help="Seconds without any answer after which a model counts as unusable and the run stops, resumable. "
         "Default: 600, or twice the timeout.",
         rich_help_panel=_SPEED,
@@ -198,7 +203,9 @@ Patience: TypeAlias = Annotated[
 Grace: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        help="Seconds that requests in flight are given to finish after Ctrl-C. Default: 30.", rich_help_panel=_SPEED
+        metavar="SECONDS",
+        help="Seconds that requests in flight are given to finish after Ctrl-C. Default: 30.",
+        rich_help_panel=_SPEED,
     ),
 ]
 Names: TypeAlias = Annotated[
@@ -217,11 +224,14 @@ MirrorUrl: TypeAlias = Annotated[
 ]
 
 Host: TypeAlias = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
-Port: TypeAlias = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Port: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes a free one.")
+]
 AnswerMode: TypeAlias = Annotated[
     Literal["computed", "fixed", "scripted", "echo"] | None,
     typer.Option(
         "--mode",
+        metavar="computed|fixed|scripted|echo",
         help="Where answers come from: an option letter or a word computed from the question (the default), always "
         "--text, a script file, or the question itself.",
     ),
@@ -231,15 +241,23 @@ ScriptFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="JSON file of patterns and answers; sets --mode scripted."),
 ]
-Latency: TypeAlias = Annotated[float | None, typer.Option(help="Seconds from a request to its answer.")]
-Jitter: TypeAlias = Annotated[float | None, typer.Option(help="The latency varies by up to so many seconds.")]
-Slots: TypeAlias = Annotated[int | None, typer.Option(help="Requests served at a time; others wait their turn.")]
-MaxInFlight: TypeAlias = Annotated[int | None, typer.Option(help="Requests in flight beyond this are answered 429.")]
+Latency: TypeAlias = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Seconds from a request to its answer.")
+]
+Jitter: TypeAlias = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="The latency varies by up to so many seconds.")
+]
+Slots: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Requests served at a time; others wait their turn.")
+]
+MaxInFlight: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Requests in flight beyond this are answered 429.")
+]
 MockRpm: TypeAlias = Annotated[
-    int | None, typer.Option("--rpm", help="Requests let through in any minute; others are answered 429.")
+    int | None, typer.Option("--rpm", metavar="N", help="Requests let through in any minute; others are answered 429.")
 ]
 FaultRate: TypeAlias = Annotated[
-    float | None, typer.Option(help="Chance of a request to meet a fault, spread over all kinds.")
+    float | None, typer.Option(metavar="CHANCE", help="Chance of a request to meet a fault, spread over all kinds.")
 ]
 Faults: TypeAlias = Annotated[
     list[str] | None,
@@ -251,14 +269,18 @@ FailAlways: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN=KIND", help="Questions that hold the pattern always fail in this way. Repeatable."),
 ]
-Seed: TypeAlias = Annotated[int | None, typer.Option(help="Seed of faults and jitter.")]
-MockKey: TypeAlias = Annotated[str | None, typer.Option("--api-key", help="Key that requests must carry.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Seed of faults and jitter.")]
+MockKey: TypeAlias = Annotated[
+    str | None, typer.Option("--api-key", metavar="KEY", help="Key that requests must carry.")
+]
 MockModel: TypeAlias = Annotated[
     str | None, typer.Option("--model", metavar="NAME", help="Name of the served model; any other one is refused.")
 ]
 Dialect: TypeAlias = Annotated[
     Literal["vllm", "llamacpp", "transformers", "swift"] | None,
-    typer.Option(help="Whose error bodies and quirks to copy. Default: vllm."),
+    typer.Option(
+        metavar="vllm|llamacpp|transformers|swift", help="Whose error bodies and quirks to copy. Default: vllm."
+    ),
 ]
 MockSet: TypeAlias = Annotated[
     list[str] | None,

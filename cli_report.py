@@ -66,7 +66,8 @@ def _scores(model: str, entries: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for entry in entries:
         counts = entry["counts"]
-        metrics: list[Mapping[str, Any] | None] = [*_overall(entry["metrics"])] or [None]
+        # Zero out of nothing but failures is no score.
+        metrics: list[Mapping[str, Any] | None] = [*_overall(entry["metrics"] if counts["ok"] else ())] or [None]
         for position, metric in enumerate(metrics):
             label = entry["benchmark"] + (_suffix(metric) if metric else "")
             score = _cells(metric) if metric else ("-", "")
@@ -123,7 +124,7 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
     latency = counts["latency_s"]
     if latency:
         parts.append(
-            f"{counts['requests']:,} requests, median {latency['p50']:.2f} s, 95 % within {latency['p95']:.2f} s"
+            f"requests: {counts['requests']:,}, median {latency['p50']:.2f} s, 95 % within {latency['p95']:.2f} s"
         )
     if parts:
         yield _line(f"{name}: " + "; ".join(parts), "dim")
