@@ -1,13 +1,14 @@
 # make test    sets up .venv and runs the tests
 # make try     sets up .venv and runs the main job against a mock server: no model, key or download needed
 # make check   lint, format and types
+# make docs    writes the generated parts of docs/ anew
 # make perf    measurements of speed and memory (minutes)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test try check format perf clean
+.PHONY: test try check format docs perf clean
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -23,6 +24,9 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	for program in docs/generate*.py; do $(BIN)/python $$program || exit 1; done
 
 perf: $(STAMP)
 	for program in startup resume asking memory; do $(BIN)/python perf/$$program.py || exit 1; done

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -86,8 +87,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 def test_the_wheel_holds_all_modules_and_data_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    rooms = ["", "adapters/", "benchmarks/", "engine/", "mockserver/", "scoring/", "scoring/rubrics/"]
-    expected = {f"eyechart/{room}{path.name}" for room in rooms for path in (ROOT / room).glob("*.py")}
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    rooms = [ROOT.joinpath(*package.split(".")[1:]) for package in config["packages"]]
+    expected = {f"eyechart/{path.relative_to(ROOT)}" for room in rooms for path in room.glob("*.py")}
     assert names == expected | {"eyechart/py.typed", "eyechart/benchmarks/catalog.json"}
 
 
