@@ -70,6 +70,8 @@ class TsvSource:
         self._index_column = places["index"]
         self._image_column = places.get("image")
         self._path_column = places.get("image_path")
+        self._text_columns = tuple((name, k) for k, name in enumerate(self.columns) if k != self._image_column)
+        self._clusters: dict[bytes, str] = {}
         images = data_root / "images"
         self._folders = tuple(dict.fromkeys((images / image_folder(name), images, data_root, path.parent)))
         self._lock = threading.RLock()
@@ -238,7 +240,11 @@ class TsvSource:
         row = self._kept[position]
         fields = self._file.row(row)
         index = self._index_of(fields, row)
-        cells = {name: self._value(row, k, fields[k]) for k, name in enumerate(self.columns) if k != self._image_column}
+        cells: dict[str, Cell]
+        if self._types is None:  # the same as below, without a call per cell
+            cells = {name: cell.decode() if (cell := fields[k]) else None for name, k in self._text_columns}
+        else:
+            cells = {name: self._types.cell(row, k, fields[k]) for name, k in self._text_columns}
         return Sample(index=index, row=position, cells=cells, cluster=self._cluster(fields, row, index))
 
     def _value(self, row: int, column: int, cell: bytes | None) -> Cell:
@@ -286,14 +292,17 @@ class TsvSource:
         if self._image_column is None:
             path = fields[self._path_column] if self._path_column is not None else None
             return f"path:{path.decode()}" if path and path not in NA_BYTES else alone
+        cell = fields[self._image_column] or b""
+        if len(cell) > _REFERENCE_LENGTH:
+            return _key_of(cell)
+        if (known := self._clusters.get(cell)) is not None:
+            return known
         try:
-            cell = self._cell(self._resolve(row), self._image_column)
+            key = _key_of(self._cell(self._resolve(row), self._image_column))
         except DataError:
             return alone  # the row fails by itself when its pictures are asked for
-        try:
-            return picture_key(parse_list(cell))
-        except ValueError:
-            return picture_key((cell,))
+        self._clusters[cell] = key
+        return key
 
     def _is_list(self, fields: Fields) -> bool:
         return self._path_column is not None and (fields[self._path_column] or b"").startswith(b"[")
@@ -309,6 +318,13 @@ class TsvSource:
             return parse_list(cell)
         except ValueError as err:
             raise MediaError(f"{self._file.where(row)}, column {column}: {err}") from err
+
+
+def _key_of(cell: bytes) -> str:
+    try:
+        return picture_key(parse_list(cell))
+    except ValueError:
+        return picture_key((cell,))
 
 
 def _file_name(path: str) -> str:

@@ -83,26 +83,29 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _decode_line(line: bytes) -> Prediction | None:
-    """Reads one line; None when it is not a journal line."""
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Reads one line as far as everyone needs it; None when it is not a journal line."""
     try:
         record: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(record, dict):
         return None
-    index, repeat, fingerprint = record.get("index"), record.get("repeat", 0), record.get("fingerprint")
-    prediction, failure, usage = record.get("prediction"), record.get("failure"), record.get("usage")
-    if not (isinstance(index, str) and isinstance(repeat, int) and isinstance(fingerprint, str)):
+    if not (isinstance(record.get("index"), str) and isinstance(record.get("fingerprint"), str)):
         return None
-    if not (isinstance(prediction, str) or isinstance(failure, dict)):
+    if not (isinstance(record.get("prediction"), str) or isinstance(record.get("failure"), dict)):
         return None
+    return record if isinstance(record.setdefault("repeat", 0), int) else None
+
+
+def _prediction(record: dict[str, Any]) -> Prediction | None:
+    failure, usage = record.get("failure"), record.get("usage")
     try:
         return Prediction(
-            index=index,
-            repeat=repeat,
-            fingerprint=fingerprint,
-            prediction=prediction if isinstance(prediction, str) else None,
+            index=record["index"],
+            repeat=record["repeat"],
+            fingerprint=record["fingerprint"],
+            prediction=None if isinstance(failure, dict) else record["prediction"],
             failure=Failure(**failure) if isinstance(failure, dict) else None,
             reasoning=record.get("reasoning"),
             finish_reason=record.get("finish_reason"),
@@ -135,7 +138,8 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
         StorageError: the file cannot be read.
     """
     for _, line, finished in _lines(path):
-        if finished and (prediction := _decode_line(line)) is not None:
+        record = _record(line) if finished else None
+        if record is not None and (prediction := _prediction(record)) is not None:
             yield prediction
 
 
@@ -146,19 +150,24 @@ def read_ledger(path: Path) -> Ledger:
         StorageError: the file cannot be read.
     """
     entries: dict[tuple[str, int], Entry] = {}
+    setups: dict[str, str] = {}  # hardly more than one; kept once, not once a line
     bad: list[int] = []
     lines = torn = 0
     for number, line, finished in _lines(path):
         if not finished:
             torn = len(line)
             break
-        prediction = _decode_line(line)
-        if prediction is None:
+        record = _record(line)
+        if record is None:
             bad.append(number)
             continue
         lines += 1
-        key = (prediction.index, prediction.repeat)
-        entries[key] = Entry(prediction.fingerprint, prediction.setup, prediction.failure is None)
+        setup = record.get("setup")
+        entries[record["index"], record["repeat"]] = Entry(
+            record["fingerprint"],
+            setups.setdefault(setup, setup) if isinstance(setup, str) else None,
+            "failure" not in record,
+        )
     return Ledger(entries, lines, tuple(bad), torn)
 
 
