@@ -73,11 +73,26 @@ def infer_column(values: Sequence[Cell], reader: Reader) -> list[Cell]:
     """
     cells: list[Cell] = [None if isinstance(v, str) and v in NA_WORDS else v for v in values]
     numbers = _Numbers.of(cells)
-    if numbers is not None and numbers.range_conflict:
+    mixed = numbers is None or numbers.float_text
+    if reader == "csv" and mixed and _huge_first(cells):
+        # The parser gave up on integers, and with them on missing values, before it met what is no integer.
         return list(values)
-    if numbers is not None and not (reader == "csv" and numbers.huge_first and numbers.float_text):
-        return numbers.column(reader)
-    return _booleans(cells, reader) or cells
+    if numbers is None:
+        return _booleans(cells, reader) or cells
+    if numbers.range_conflict and not (reader == "csv" and mixed):
+        return list(values)
+    return numbers.column(reader)
+
+
+def _huge_first(cells: Iterable[Cell]) -> bool:
+    """Whether the first text that is no 64-bit integer is a larger integer."""
+    for cell in cells:
+        number = _number(cell) if isinstance(cell, str) else None
+        if isinstance(number, int) and _INT64_MIN <= number <= _UINT64_MAX:
+            continue
+        if cell is not None:
+            return isinstance(number, int)
+    return False
 
 
 @dataclass(slots=True)
@@ -91,7 +106,6 @@ class _Numbers:
     negative: bool = False
     unsigned: bool = False
     huge: bool = False
-    huge_first: bool = False
 
     @classmethod
     def of(cls, cells: Iterable[Cell]) -> _Numbers | None:
@@ -122,7 +136,6 @@ class _Numbers:
             self.unsigned |= _INT64_MAX < number <= _UINT64_MAX
             if not _INT64_MIN <= number <= _UINT64_MAX:
                 self.huge = True
-                self.huge_first |= not self.float_text
         else:
             self.float_text = True
 

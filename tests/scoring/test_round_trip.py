@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eyechart.records import Cell
@@ -104,6 +104,9 @@ def test_number_like_texts(values: list[str]):
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(NUMBERS, min_size=1, max_size=4).filter(lambda vs: not any("\n" in v or "=" in v for v in vs)))
+@example(["111111111111111111111111", "5.", ""])
+@example(["111111111111111111111111", "", "x"])
+@example(["", "5.", "9223372036854775808"])
 def test_number_like_texts_of_a_benchmark_file(values: list[str]):
     assert same(infer_column(values, "csv"), delimited(values))
 
