@@ -87,6 +87,8 @@ def _show(parts: Iterable[RenderableType]) -> None:
     """Prints tables and lines: in colour and as wide as the terminal, or plain and as wide as they are."""
     from rich.console import Console  # noqa: PLC0415  (slow to import)
 
+    if sys.stdout is None:  # closed by whoever started the command
+        return
     if sys.stdout.isatty():
         console = Console(markup=False, highlight=False, emoji=False)
         for part in parts:
@@ -351,7 +353,7 @@ def _run_one(plan: RunPlan, *, silent: bool) -> int:
 def _print_report(finished: Report) -> None:
     from .cli_report import report_parts  # noqa: PLC0415  (slow to import)
 
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         print()
     _show(report_parts(finished.as_dict()))
     print(f"\nReport: {finished.run_dir / 'report.md'}", flush=True)

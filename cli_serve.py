@@ -60,7 +60,7 @@ def serve_until_signal(settings: MockSettings, host: str, port: int, announce: C
     """
 
     def ready(server: MockServer) -> None:
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             announce(f"mock server at {server.url} (Ctrl-C ends it)")
         else:
             announce(orjson.dumps({"url": server.url, "base_url": server.base_url, "pid": os.getpid()}).decode())

@@ -105,19 +105,25 @@ async def run_plans(plans: Sequence[RunPlan], display: Display | None = None) ->
         KeyboardInterrupt: a second signal came; everything acknowledged is written.
     """
     reports: list[Report] = []
+    progress = RunProgress()
+
+    def nothing_to_wait_for() -> bool:
+        return progress.run_dir is None  # benchmark files are still being fetched or opened
+
     with first_error():
-        async with _signals() as stop:
+        async with _signals(nothing_to_wait_for) as stop:
             for plan in plans:
                 if stop.is_set() and reports:
                     return reports
-                reports.append(await run_plan(plan, stop=stop, display=display))
+                progress = RunProgress()
+                reports.append(await run_plan(plan, stop=stop, display=display, progress=progress))
             return reports
     raise KeyboardInterrupt("stopped at once; the same command continues")
 
 
 @asynccontextmanager
-async def _signals() -> AsyncIterator[anyio.Event]:
-    """Turns a first Ctrl-C or SIGTERM into an event and a second one into cancellation."""
+async def _signals(at_once: Callable[[], bool]) -> AsyncIterator[anyio.Event]:
+    """Turns a first Ctrl-C or SIGTERM into an event and a second one, or one while `at_once`, into cancellation."""
     stop = anyio.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -127,7 +133,7 @@ async def _signals() -> AsyncIterator[anyio.Event]:
         async def watch() -> None:
             with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async for _ in signals:
-                    if stop.is_set():
+                    if stop.is_set() or at_once():
                         tasks.cancel_scope.cancel()
                         return
                     stop.set()
@@ -137,18 +143,25 @@ async def _signals() -> AsyncIterator[anyio.Event]:
         tasks.cancel_scope.cancel()
 
 
-async def run_plan(plan: RunPlan, *, stop: anyio.Event | None = None, display: Display | None = None) -> Report:
+async def run_plan(
+    plan: RunPlan,
+    *,
+    stop: anyio.Event | None = None,
+    display: Display | None = None,
+    progress: RunProgress | None = None,
+) -> Report:
     """Runs one plan.
 
     Args:
         plan: what to do.
         stop: set from outside to end the run early.
         display: how progress is shown; on standard error by default.
+        progress: counters to use; new ones by default.
 
     Raises:
         EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
     """
-    progress = RunProgress()
+    progress = RunProgress() if progress is None else progress
     show = _silent if plan.quiet else display or show_progress
     with first_error():
         async with show(progress):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -83,11 +84,16 @@ def eyechart(home: Path, capfd: pytest.CaptureFixture[str], anyio_backend: objec
 
 
 @pytest.fixture
-def process(home: Path) -> Callable[..., subprocess.Popen[str]]:
-    """``process("eval", …)``: the same as a process of its own, for signals."""
+def process(home: Path) -> Callable[..., AbstractContextManager[subprocess.Popen[str]]]:
+    """``with process("eval", …) as running``: the same as a process of its own, for signals; killed at the end."""
 
-    def start(*words: object) -> subprocess.Popen[str]:
+    @contextmanager
+    def start(*words: object) -> Iterator[subprocess.Popen[str]]:
         command = [sys.executable, "-m", "eyechart", *map(str, words)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
 
     return start

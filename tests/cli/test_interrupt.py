@@ -86,3 +86,28 @@ async def test_the_mock_server_ends_with_ctrl_c(process, home):
         running.send_signal(signal.SIGINT)
         _, err = await to_thread.run_sync(running.communicate)
     assert (running.returncode, err) == (0, "")
+
+
+async def test_during_a_download_it_stops_at_once(process, home):
+    """A mirror that takes the request and says nothing: there is nothing to wait for."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610
+    asked = anyio.Event()
+
+    async def take(stream):
+        async with stream:
+            await stream.receive()
+            asked.set()
+            await anyio.sleep_forever()
+
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, take)
+        words = ("--model", "m", "--api-base", "http://127.0.0.1:9", "--data", "MMStar")
+        with process("eval", *words, "--mirror", f"http://127.0.0.1:{port}") as running, anyio.fail_after(30):
+            await asked.wait()
+            running.send_signal(signal.SIGINT)
+            out, err = await to_thread.run_sync(running.communicate)
+        tasks.cancel_scope.cancel()
+    assert (running.returncode, out) == (130, "")
+    assert "eyechart: stopped at once\n" in err
+    assert "Traceback" not in err
