@@ -29,6 +29,8 @@ __all__ = ["Attempts", "Health", "RetryPolicy"]
 
 _LONGEST_WAIT_S = 60.0
 _HOPELESS_IN_A_ROW = 3
+_CHECK_KEY = "check the key (EYECHART_API_KEY, or key in the configuration)"
+_CHECK_NAME = "check the model's name at the server (type) and the address (api_base)"
 _SERVER_FAULTS_WHILE_OTHERS_SUCCEED = 3
 _EMPTY_ANSWERS = 3
 _TRANSPORT_SHARE = 3  # a broken connection weighs a third of a failure: mostly it is the network's, not the sample's
@@ -132,7 +134,8 @@ class Health:
         if isinstance(error, AuthError | NotFound):
             self._hopeless_in_a_row += 1
             if self._hopeless_in_a_row >= _HOPELESS_IN_A_ROW:
-                raise EndpointUnusable(str(error)) from error
+                hint = _CHECK_KEY if isinstance(error, AuthError) else _CHECK_NAME
+                raise EndpointUnusable(f"{str(error).rstrip('.')}; {hint}") from error
             return
         self._hopeless_in_a_row = 0
         if isinstance(error, BadRequest | EmptyAnswer):
