@@ -54,14 +54,15 @@ def report_parts(report: ReportData) -> Iterator[RenderableType]:
         models.setdefault(entry["model"], []).append(entry)
     for model, entries in models.items():
         yield Text("")
-        yield _scores(model, entries)
+        yield _line(model, "bold")
+        yield _scores(entries)
         for entry in entries:
             yield from _details(entry)
 
 
-def _scores(model: str, entries: Sequence[Mapping[str, Any]]) -> Table:
+def _scores(entries: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(_line(model, "bold"), overflow="fold")
+    table.add_column("benchmark", overflow="fold")
     for name in _FIGURES:
         table.add_column(name, justify="right", no_wrap=True)
     for entry in entries:

@@ -145,6 +145,7 @@ class _Watch:
         self._screen = screen
         self._meter = meter
         self._notes = 0
+        self._problems = 0
         self._errors: set[int] = set()
 
     async def run(self) -> None:
@@ -156,10 +157,14 @@ class _Watch:
 
     def look(self, now: float) -> None:
         """Shows the present state."""
-        notes = self._progress.notes
-        while self._notes < len(notes):
-            self._screen.note(f"note: {notes[self._notes]}")
-            self._notes += 1
+        for note in self._progress.notes[self._notes :]:
+            self._screen.note(f"note: {note}")
+        self._notes = len(self._progress.notes)
+        # The end of the last model is the end of the run, and whoever called it is told why.
+        if any(job.state in ("waiting", "asking") for job in self._progress.jobs):
+            for problem in self._progress.problems[self._problems :]:
+                self._screen.note(problem)
+            self._problems = len(self._progress.problems)
         for i, job in enumerate(self._progress.jobs):
             if job.error and i not in self._errors:
                 self._errors.add(i)

@@ -31,7 +31,7 @@ class JobProgress:
         points: sum of their running scores, each 0 to 1.
         prompt_tokens: tokens of prompts as counted by the server.
         completion_tokens: tokens of answers as counted by the server.
-        state: ``waiting``, ``asking``, ``scoring`` or ``done``.
+        state: ``waiting``, ``asking``, ``scoring``, ``done``, or ``stopped`` while other models are still asked.
         error: why this benchmark cannot be asked to its end, or not be scored.
     """
 
@@ -81,6 +81,7 @@ class RunProgress:
         jobs: the benchmarks of each model, in order.
         gates: what bounds the requests to each model.
         notes: what the user should know, a sentence each.
+        problems: what stopped a model, a sentence each.
         run_dir: folder of the run; None until it is open.
         doing: what happens before the first question is asked, e.g. a download; empty afterwards.
         stopping: says whether the run was asked to stop.
@@ -89,6 +90,7 @@ class RunProgress:
     jobs: list[JobProgress] = field(default_factory=list)
     gates: dict[str, Gate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     run_dir: Path | None = None
     doing: str = ""
     stopping: Callable[[], bool] = lambda: False

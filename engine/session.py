@@ -182,6 +182,9 @@ class Session:
         except EndpointUnusable as error:
             log.error("%s: %s", spec.name, error)
             self._problems.append(f"{spec.name}: {error}")
+            self.progress.problems.append(self._problems[-1])
+            for benchmark in self.benchmarks:
+                self._jobs[spec.name, benchmark.name].state = "stopped"
         finally:
             with anyio.CancelScope(shield=True):
                 await model.aclose()

@@ -194,6 +194,12 @@ def test_the_end_of_a_run():
     assert limit(progress) == ""
 
 
+def test_a_model_that_was_given_up_limits_nothing():
+    progress = run(model="a")
+    progress.jobs[0].state = "stopped"
+    assert limit(progress) == ""
+
+
 def test_limits_that_differ_are_told_by_model():
     progress = run(model="a", nproc=1)
     other = run(model="b")
@@ -328,7 +334,9 @@ class TestShowing:
             progress.jobs[0].error = "row 7 is torn"
             progress.notes.append("more")
             await anyio.sleep(3)
-        assert screen.notes == ["note: continuing x", "note: more", "m Shapes: row 7 is torn"]
+            progress.problems.append("m: refused")
+            await anyio.sleep(3)
+        assert screen.notes == ["note: continuing x", "note: more", "m Shapes: row 7 is torn", "m: refused"]
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("error", [OSError(5, "terminal gone"), ValueError("I/O operation on closed file")])
