@@ -59,7 +59,7 @@ class InlineMedia:
         kind: what the bytes show.
         mime: media type, e.g. ``image/jpeg``.
         base64: base64 text of the file's bytes.
-        digest: SHA-256 of that text, as 64 hex digits.
+        digest: hash of that text (`eyechart.engine.media.media_digest`), part of every fingerprint.
     """
 
     kind: Literal["image", "video"]

@@ -117,7 +117,7 @@ class _Body(Payload):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request.chunks)
-        self._size = request.size
+        self._size: int = request.size
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return b"".join(self._value).decode(encoding, errors)
@@ -127,6 +127,9 @@ class _Body(Payload):
         return b"".join(self._value)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        if self._size <= _WRITE_AT_ONCE:
+            await writer.write(b"".join(self._value))  # one system call costs less than three spare a copy
+            return
         for chunk in self._value:
             if len(chunk) <= _WRITE_AT_ONCE:
                 await writer.write(chunk)

@@ -7,7 +7,7 @@ import threading
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import DataError, MediaError
 from ..messages import Image
@@ -22,6 +22,13 @@ __all__ = ["TsvSource"]
 
 _REFERENCE_LENGTH: Final = 64
 """An image cell of at most so many characters is the index of another row."""
+
+
+class _Seen(NamedTuple):
+    """What is kept of a long row once it was read, so that reading its text again needs not read its picture."""
+
+    place: tuple[int, int]
+    cluster: str
 
 
 class TsvSource:
@@ -72,6 +79,7 @@ class TsvSource:
         self._path_column = places.get("image_path")
         self._text_columns = tuple((name, k) for k, name in enumerate(self.columns) if k != self._image_column)
         self._clusters: dict[bytes, str] = {}
+        self._seen: dict[int, _Seen] = {}
         images = data_root / "images"
         self._folders = tuple(dict.fromkeys((images / image_folder(name), images, data_root, path.parent)))
         self._lock = threading.RLock()
@@ -191,7 +199,7 @@ class TsvSource:
         if not self._file.has_row(row):
             return False
         fields = self._file.row(row)
-        if self._image_column is None or (fields[self._image_column] or b"") not in NA_BYTES:
+        if self._image_column is None or not _is_missing(fields[self._image_column]):
             index = self._index_of(fields, row)
             if (earlier := self._table.find(index)) is not None:
                 self._note_duplicate(index, earlier, row)
@@ -238,14 +246,20 @@ class TsvSource:
 
     def _sample(self, position: int) -> Sample:
         row = self._kept[position]
-        fields = self._file.row(row)
+        seen = self._seen.get(row)
+        fields = self._file.row(row) if seen is None else self._file.row_without(row, *seen.place)
         index = self._index_of(fields, row)
         cells: dict[str, Cell]
         if self._types is None:  # the same as below, without a call per cell
             cells = {name: cell.decode() if (cell := fields[k]) else None for name, k in self._text_columns}
         else:
             cells = {name: self._types.cell(row, k, fields[k]) for name, k in self._text_columns}
-        return Sample(index=index, row=position, cells=cells, cluster=self._cluster(fields, row, index))
+        if seen is not None:
+            return Sample(index=index, row=position, cells=cells, cluster=seen.cluster)
+        cluster = self._cluster(fields, row, index)
+        if self._image_column is not None and (place := self._file.place(row, fields, self._image_column)):
+            self._seen[row] = _Seen(place, cluster)
+        return Sample(index=index, row=position, cells=cells, cluster=cluster)
 
     def _value(self, row: int, column: int, cell: bytes | None) -> Cell:
         if self._types is not None:
@@ -318,6 +332,11 @@ class TsvSource:
             return parse_list(cell)
         except ValueError as err:
             raise MediaError(f"{self._file.where(row)}, column {column}: {err}") from err
+
+
+def _is_missing(cell: bytes | None) -> bool:
+    # The length first: looking a whole picture up in a set means hashing it.
+    return cell is None or (len(cell) <= _REFERENCE_LENGTH and cell in NA_BYTES)
 
 
 def _key_of(cell: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,10 +63,10 @@ def encode_line(prediction: Prediction) -> bytes:
         "fingerprint": prediction.fingerprint,
         "setup": prediction.setup,
         "prediction": prediction.prediction,
-        "failure": asdict(prediction.failure) if prediction.failure else None,
+        "failure": _failure(prediction.failure) if prediction.failure else None,
         "reasoning": prediction.reasoning,
         "finish_reason": prediction.finish_reason,
-        "usage": asdict(prediction.usage) if prediction.usage else None,
+        "usage": _usage(prediction.usage) if prediction.usage else None,
         "latency_s": None if prediction.latency_s is None else round(prediction.latency_s, 4),
         "attempts": prediction.attempts,
         "at": prediction.at,
@@ -77,6 +77,19 @@ def encode_line(prediction: Prediction) -> bytes:
         # A lone surrogate: Python's json lets it through as \udXXX, UTF-8 cannot hold it.
         safe = {k: _printable(v) if isinstance(v, str) else v for k, v in record.items() if v is not None}
         return orjson.dumps(safe, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "kind": failure.kind,
+        "message": _printable(failure.message),
+        "stage": failure.stage,
+        "status": failure.status,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, int | None]:
+    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
 
 
 def _printable(text: str) -> str:

@@ -141,9 +141,16 @@ class Pipeline:
             elif wait is None:
                 return
             else:
-                self._wake = anyio.Event()
-                with move_on_after(wait):
-                    await self._wake.wait()
+                await self._pause(wait)
+
+    async def _pause(self, longest_s: float) -> None:
+        """Waits until something has changed, or the time is over."""
+        self._wake = anyio.Event()
+        if math.isinf(longest_s):
+            await self._wake.wait()
+            return
+        with move_on_after(longest_s):
+            await self._wake.wait()
 
     def _next(self, now: float) -> tuple[Item | None, float | None]:
         """Returns an item that may leave now, or how long there is nothing to do; (None, None) at the end."""
@@ -208,6 +215,7 @@ class Pipeline:
         if wait is not None:
             heapq.heappush(self._later, (now + wait, next(self._order), item))
             item.job.progress.retrying += 1
+            item.job.progress.last_error = f"{type(error).__name__}: {error}"
             return None
         if isinstance(error, EmptyAnswer) and not item.job.benchmark.protocol.empty_answer_fails:
             return self._prediction(item, reply=Reply(""), latency_s=now - left_at)

@@ -32,6 +32,7 @@ class JobProgress:
         prompt_tokens: tokens of prompts as counted by the server.
         completion_tokens: tokens of answers as counted by the server.
         state: ``waiting``, ``asking``, ``scoring``, ``done``, or ``stopped`` while other models are still asked.
+        last_error: why the latest of the samples that wait for another try does so.
         error: why this benchmark cannot be asked to its end, or not be scored.
     """
 
@@ -50,6 +51,7 @@ class JobProgress:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     state: str = "waiting"
+    last_error: str | None = None
     error: str | None = None
 
     @property

@@ -87,7 +87,7 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
         height: lines at most; jobs at work are shown before those that wait or are done.
         ascii_only: use no character that an old terminal lacks.
     """
-    shown = _chosen(view.jobs, max(1, height - 3 - len({job.model for job in view.jobs})))
+    shown = _chosen(view.jobs, max(1, height - 4 - len({job.model for job in view.jobs})))
     columns = [(column, _width(column, shown, roomy=width >= _ROOMY)) for column in _COLUMNS]
     while len(columns) > 1 and width - sum(w + 1 for _, w in columns) < _NARROWEST_NAME:
         columns.remove(max(columns, key=lambda entry: entry[0].drop))
@@ -98,6 +98,8 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
     if hidden := len(view.jobs) - len(shown):
         lines.append(Text(f" … and {hidden} more", "dim"))
     lines.append(totals(view))
+    if error := next((job.last_error for job in shown if job.last_error), ""):
+        lines.append(Text(f"retrying after {error}", "yellow"))
     text = Text(no_wrap=True, overflow="crop", end="")
     for i, line in enumerate(lines):
         line.truncate(width, overflow="ellipsis")
@@ -195,4 +197,6 @@ def sentence(job: JobView, limit: str = "") -> str:
         parts.append(f"ETA {duration(job.eta_s)}")
     if limit and job.state == "asking":
         parts.append(f"limit: {limit}")
+    if job.last_error:
+        parts.append(f"retrying after {job.last_error}")
     return f"{name}: {job.state}, " + ", ".join(parts)

@@ -37,6 +37,7 @@ class JobView:
         tok_s: completion tokens a second.
         score: running score in percent.
         eta_s: seconds until its last answer.
+        last_error: why samples wait for another try; empty when none does.
     """
 
     model: str
@@ -52,6 +53,7 @@ class JobView:
     tok_s: float | None
     score: float | None
     eta_s: float | None
+    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Meter:
             tok_s=self._rate(counts, "tokens", [i], _RATE_S) if asking else None,
             score=None if job.score is None else 100 * job.score,
             eta_s=self._time_for(left, counts, [i]) if asking else None,
+            last_error=clean(job.last_error or "") if job.retrying else "",
         )
 
     def _rate(self, counts: _Counts, what: str, which: Sequence[int], window_s: float) -> float | None:

@@ -225,12 +225,13 @@ def test_a_table_fits_its_terminal(names, width, height, answered, total):
     progress = run(*names)
     for job in progress.jobs:
         job.total, job.in_flight, job.points, job.scored = total, 3, 2.0, 3
+        job.retrying, job.last_error = 1, "Timeout: " + job.benchmark
         answer(job, answered)
     meter = Meter(progress, 0.0)
     meter.read(0.0)
     shown = table(meter.read(2.0), width, height).plain.split("\n")
     assert all(cell_len(line) <= width for line in shown)
-    assert len(shown) <= max(height, 5)
+    assert len(shown) <= max(height, 6)
 
 
 def test_a_table_in_eighty_columns():
@@ -280,6 +281,18 @@ def test_stopping():
     view = Meter(progress, 0.0).read(0.0)
     assert not totals(view).plain.startswith("stopping")
     assert view.jobs[0].state == "stopped"
+
+
+def test_samples_that_wait_for_another_try_say_why():
+    progress = run("A", "B")
+    job = progress.jobs[1]
+    job.last_error = "Overloaded: HTTP 503\x1b[0m"
+    meter = Meter(progress, 0.0)
+    assert "503" not in table(meter.read(0.0), 80, 24).plain
+    job.retrying = 3
+    view = meter.read(1.0)
+    assert table(view, 80, 24).plain.split("\n")[-1] == "retrying after Overloaded: HTTP 503"
+    assert sentence(view.jobs[1]).endswith("retrying after Overloaded: HTTP 503")
 
 
 def test_a_sentence():
