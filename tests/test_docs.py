@@ -125,7 +125,7 @@ def finished_run(server: str, data_root: Path, tmp_path_factory: pytest.TempPath
         "data_root": str(data_root),
         "quiet": True,
     }
-    run_task({"use_cache": str(folder), "eval_config": evaluation}, environ={})
+    run_task({"work_dir": str(folder), "no_timestamp": True, "eval_config": evaluation}, environ={})
     return folder
 
 
