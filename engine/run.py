@@ -18,7 +18,7 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.download import pull
 from ..benchmarks.load import load_benchmark
-from ..errors import StorageError
+from ..errors import ConfigError, StorageError
 from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
 from .progress import RunProgress
@@ -206,10 +206,14 @@ def _open_folder(plan: RunPlan, progress: RunProgress) -> RunFolder:
     path = plan.use_cache or (plan.work_dir if plan.no_timestamp else None)
     if path is None:
         path = find_run(plan.work_dir, plan.digest, finished_too=plan.reuse or plan.mode == "eval")
+    if plan.mode == "eval" and (path is None or read_manifest(path) is None):
+        raise ConfigError(f"mode: eval scores stored answers, and there is none in {path or plan.work_dir}")
     if path is None:
         return RunFolder.create(plan.work_dir, datetime.now().astimezone())
     if (manifest := read_manifest(path)) is not None:
         progress.notes.append(f"continuing {path} ({manifest.get('state')})")
+    elif plan.use_cache:
+        progress.notes.append(f"use_cache: there is no run in {path} yet; a new one begins there")
     return RunFolder(path)
 
 

@@ -251,6 +251,11 @@ class Session:
             job.state = "scoring"
             entry = await to_thread.run_sync(self._score_one, spec.name, benchmark)
             job.state, job.total = "done", entry.total
+            if job.stale:
+                self.progress.notes.append(
+                    f"{spec.name} on {benchmark.name}: {job.stale} stored answers did not fit the present prompts or "
+                    "parameters and were asked again"
+                )
             job.error = job.error or entry.error
             entries.append(entry)
         return entries

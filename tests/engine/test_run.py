@@ -231,12 +231,26 @@ async def test_infer_then_eval(mock_server, task) -> None:
 
 
 @pytest.mark.anyio
+async def test_folders_that_hold_no_run_are_told(mock_server, task, tmp_path: Path) -> None:
+    server = await mock_server(mode="fixed")
+    with pytest.raises(ConfigError, match="scores stored answers, and there is none"):
+        await run(task(server, mode="eval"))
+    with pytest.raises(ConfigError, match="scores stored answers, and there is none"):
+        await run({**task(server, mode="eval"), "use_cache": str(tmp_path / "elsewhere")})
+    assert server.stats.requests == 0
+    begun = await run({**task(server), "use_cache": str(tmp_path / "elsewhere")})
+    assert (begun.run_dir, begun.state) == (tmp_path / "elsewhere", "finished")
+    assert any("a new one begins there" in note for note in begun.notes)
+
+
+@pytest.mark.anyio
 async def test_changed_generation_is_asked_again_in_the_same_folder(mock_server, task) -> None:
     server = await mock_server(mode="fixed")
     first = await run(task(server))
     hotter = await run({**task(server, model={"temperature": 0.7}), "use_cache": str(first.run_dir)})
     assert server.stats.requests == 2 * ROWS
     assert hotter.entries[0].tally.ok == ROWS
+    assert any(f"{ROWS} stored answers did not fit" in note for note in hotter.notes)
 
 
 @pytest.mark.anyio
