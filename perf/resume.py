@@ -52,7 +52,8 @@ def main() -> None:
 
 def _line_after(journal: Path, lines: int) -> dict[str, str]:
     with journal.open() as file:
-        return json.loads(next(islice(file, lines, None)))
+        line: dict[str, str] = json.loads(next(islice(file, lines, None)))
+        return line
 
 
 if __name__ == "__main__":
