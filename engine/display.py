@@ -145,6 +145,7 @@ class _Watch:
         self._screen = screen
         self._meter = meter
         self._notes = 0
+        self._warnings = 0
         self._problems = 0
         self._errors: set[int] = set()
 
@@ -160,6 +161,9 @@ class _Watch:
         for note in self._progress.notes[self._notes :]:
             self._screen.note(f"note: {note}")
         self._notes = len(self._progress.notes)
+        for warning in self._progress.warnings[self._warnings :]:
+            self._screen.note(f"WARNING: {warning}")
+        self._warnings = len(self._progress.warnings)
         # The end of the last model is the end of the run, and whoever called it is told why.
         if any(job.state in ("waiting", "asking") for job in self._progress.jobs):
             for problem in self._progress.problems[self._problems :]:

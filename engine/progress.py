@@ -83,6 +83,7 @@ class RunProgress:
         jobs: the benchmarks of each model, in order.
         gates: what bounds the requests to each model.
         notes: what the user should know, a sentence each.
+        warnings: what may make the figures worthless, a sentence each.
         problems: what stopped a model, a sentence each.
         run_dir: folder of the run; None until it is open.
         doing: what happens before the first question is asked, e.g. a download; empty afterwards.
@@ -92,6 +93,7 @@ class RunProgress:
     jobs: list[JobProgress] = field(default_factory=list)
     gates: dict[str, Gate] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     run_dir: Path | None = None
     doing: str = ""

@@ -78,6 +78,7 @@ class Report:
         problems: what stopped a model, in words.
         wall_s: seconds that this process spent on the run.
         notes: what the user should know about the configuration.
+        warnings: what may make the figures worthless, such as a benchmark file that is not the published one.
     """
 
     run_dir: Path
@@ -87,6 +88,7 @@ class Report:
     problems: tuple[str, ...] = ()
     wall_s: float = 0.0
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -118,6 +120,7 @@ class Report:
             "exit_code": self.exit_code,
             "wall_s": round(self.wall_s, 3),
             "problems": list(self.problems),
+            "warnings": list(self.warnings),
             "notes": list(self.notes),
             "entries": [entry.as_dict() for entry in self.entries],
         }
@@ -126,6 +129,7 @@ class Report:
         """The report for people."""
         lines = [f"# Report of {self.run_dir.name}", "", f"Protocol `{self.protocol}`, run {self.state}.", ""]
         lines += [f"- **Problem:** {problem}" for problem in self.problems]
+        lines += [f"- **Warning:** {warning}" for warning in self.warnings]
         lines += [f"- {note}" for note in self.notes]
         for entry in self.entries:
             lines += ["", f"## {entry.model} on {entry.benchmark}", "", *_entry_markdown(entry)]

@@ -127,6 +127,7 @@ class Session:
             problems=tuple(self._problems),
             wall_s=anyio.current_time() - started,
             notes=(*self.plan.notes, *self.progress.notes),
+            warnings=tuple(self.progress.warnings),
         )
         await to_thread.run_sync(report.save)
         self._save_manifest(report.state)
@@ -168,7 +169,7 @@ class Session:
             self._md5[benchmark.name] = found.md5
             if found.warning:
                 log.warning("%s", found.warning)
-                self.progress.notes.append(found.warning)
+                self.progress.warnings.append(found.warning)
 
     async def _ask(self, spec: ModelSpec) -> None:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""

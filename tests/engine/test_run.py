@@ -349,5 +349,6 @@ async def test_another_md5_is_warned_of_and_used(mock_server, task, tmp_path: Pa
     write_choices(tmp_path / "MMStar.tsv")
     report = await run(task(await mock_server(mode="fixed"), data=["MMStar"]))
     assert report.state == "finished"
-    assert any("is not the MMStar that the catalogue knows" in note for note in report.notes)
+    assert any("is not the MMStar that the catalogue knows" in warning for warning in report.warnings)
+    assert "**Warning:**" in report.as_markdown()
     assert len(report.entries[0].data["md5"]) == 32
