@@ -11,7 +11,7 @@ from ..scoring.cells import cell_text
 from ..scoring.ocrbench import accepted_texts, contains_answer, points_table
 from ..scoring.tables import Row
 from .base import Benchmark, Scored
-from .prompts import pictures_then_text
+from .prompts import pictures_then_text, question_of
 
 __all__ = ["OCRBench"]
 
@@ -30,10 +30,7 @@ class OCRBench(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        question = sample.cells.get("question")
-        if question is None:
-            raise DataError(f"{self.name}: row {sample.index} has no question")
-        return pictures_then_text(self.source, sample, str(question))
+        return pictures_then_text(self.source, sample, question_of(self.name, sample))
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers and categories come from the stored table."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from ..errors import DataError
 from ..messages import Message, Text
 from ..records import Sample
 from .base import Source
 
-__all__ = ["pictures_then_text"]
+__all__ = ["pictures_then_text", "question_of"]
+
+
+def question_of(benchmark: str, sample: Sample) -> str:
+    """Returns the question of a row.
+
+    Raises:
+        DataError: it has none.
+    """
+    question = sample.cells.get("question")
+    if question is None:
+        raise DataError(f"{benchmark}: row {sample.index} has no question")
+    return str(question)
 
 
 def pictures_then_text(source: Source, sample: Sample, text: str) -> list[Message]:

@@ -244,11 +244,9 @@ class TsvFile:
         """
         if (fields := self._recent.get(row)) is not None:
             return fields
-        span = self._span(row)
-        if span is None:
-            raise IndexError(row)
-        fields = self._parse(self._read(*span), row)
-        self._keep(row, fields, span[1])
+        offset, size = self._existing_span(row)
+        fields = self._parse(self._read(offset, size), row)
+        self._keep(row, fields, size)
         return fields
 
     def row_without(self, row: int, start: int, length: int) -> Fields:
@@ -262,21 +260,18 @@ class TsvFile:
         """
         if (fields := self._recent.get(row)) is not None:
             return fields
-        span = self._span(row)
-        if span is None:
-            raise IndexError(row)
-        offset, size = span
+        offset, size = self._existing_span(row)
         head = self._read(offset, start)
         rest = start + length
         return self._parse(head + self._read(offset + rest, size - rest), row)
 
     def place(self, row: int, fields: Fields, column: int) -> tuple[int, int] | None:
         """Says where in a row that was read a field stands, as start and length; None where quotes hide it."""
-        span = self._span(row)
-        if span is None or span[1] < _LONG_ROW or None in fields:
+        _, size = self._existing_span(row)
+        if size < _LONG_ROW or None in fields:
             return None
         lengths = [len(field) for field in fields if field is not None]
-        if sum(lengths) + len(lengths) != span[1]:  # tabs between the fields and one line feed, nothing else
+        if sum(lengths) + len(lengths) != size:  # tabs between the fields and one line feed, nothing else
             return None
         return sum(lengths[:column]) + column, lengths[column]
 
@@ -296,6 +291,12 @@ class TsvFile:
         span = self._span(row)
         offset = self.size if span is None else span[0]
         return f"{self.path}, data row {row + 1} (line {self._line(offset)})"
+
+    def _existing_span(self, row: int) -> tuple[int, int]:
+        span = self._span(row)
+        if span is None:
+            raise IndexError(row)
+        return span
 
     def _span(self, row: int) -> tuple[int, int] | None:
         """Offset and length of a row with what separates it from the next one."""

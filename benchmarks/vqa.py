@@ -14,7 +14,7 @@ from ..scoring.protocol import Protocol
 from ..scoring.tables import Row, vqa_table
 from ..scoring.vqa import MetricName, accepted_answers, score_answer
 from .base import Benchmark, Scored, Source
-from .prompts import pictures_then_text
+from .prompts import pictures_then_text, question_of
 
 __all__ = ["SHORT_ANSWER", "VisualQA"]
 
@@ -48,10 +48,7 @@ class VisualQA(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        question = sample.cells.get("question")
-        if question is None:
-            raise DataError(f"{self.name}: row {sample.index} has no question")
-        return pictures_then_text(self.source, sample, f"{question}{self.instruction}")
+        return pictures_then_text(self.source, sample, question_of(self.name, sample) + self.instruction)
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers and groups come from the stored table."""
