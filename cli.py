@@ -357,8 +357,9 @@ def _print_report(finished: Report) -> None:
         print()
     _show(report_parts(finished.as_dict()))
     print(f"\nReport: {finished.run_dir / 'report.md'}", flush=True)
-    for problem in (*finished.problems, *_errors(finished)):
-        _complain(problem)
+    warnings = [f"WARNING: {warning}" for warning in finished.warnings]
+    for sentence in (*warnings, *finished.problems, *_errors(finished)):
+        _complain(sentence)
     if finished.state == "interrupted":
         _complain(f"interrupted. {_again(finished.run_dir)}")
     elif unanswered := sum(entry.missing + entry.tally.failed for entry in finished.entries):
