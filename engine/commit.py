@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -9,7 +11,7 @@ from anyio import CapacityLimiter, to_thread
 
 from .journal import Journal
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "writing"]
 
 
 @dataclass(slots=True)
@@ -87,3 +89,26 @@ class GroupCommit:
             if self._unsynced:
                 self._unsynced = False
                 await to_thread.run_sync(self._journal.sync, limiter=self._sync_thread)
+
+
+@asynccontextmanager
+async def writing(commits: Sequence[GroupCommit]) -> AsyncIterator[None]:
+    """Runs the writers of journals as long as the context is open.
+
+    What was handed in is written before the context closes, even when an error ends it: a run that gives up an endpoint
+    keeps the answers that are on their way to the disk. Only cancellation from outside ends the writers at once.
+
+    Raises:
+        StorageError: a write failed. Inside an exception group.
+    """
+    async with anyio.create_task_group() as writers:
+        for commit in commits:
+            writers.start_soon(commit.run)
+        try:
+            yield
+        finally:
+            for commit in commits:
+                commit.close()
+            with anyio.CancelScope(shield=True):
+                for commit in commits:
+                    await commit.closed.wait()

@@ -25,7 +25,7 @@ from ..benchmarks.catalog import catalog
 from ..benchmarks.digest import verify_file
 from ..errors import EndpointUnusable, EyechartError
 from ..version import VERSION
-from .commit import GroupCommit
+from .commit import GroupCommit, writing
 from .config import ModelSpec, RunPlan
 from .evaluate import PREDICTIONS, evaluate, save_scores
 from .fingerprint import Fingerprinter, setup_digest
@@ -201,21 +201,8 @@ class Session:
             settings=Settings(prepare_threads=min(4, os.cpu_count() or 1), grace_s=self.plan.grace_s),
         )
         with first_error():
-            async with create_task_group() as writers:
-                for job in jobs:
-                    writers.start_soon(job.commit.run)
-                try:
-                    await pipeline.run(self.stop)
-                except* EyechartError:
-                    # What has been answered is still on its way to the disk; the writers end before the error goes on.
-                    for job in jobs:
-                        job.commit.close()
-                    with anyio.CancelScope(shield=True):
-                        for job in jobs:
-                            await job.commit.closed.wait()
-                    raise
-                for job in jobs:
-                    job.commit.close()
+            async with writing([job.commit for job in jobs]):
+                await pipeline.run(self.stop)
 
     def _open_jobs(self, spec: ModelSpec, model: Model, stack: ExitStack) -> list[Job]:
         media = _media(spec, reencode=self.plan.protocol.cached_images)

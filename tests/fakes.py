@@ -1,8 +1,9 @@
-"""Stand-ins that engine tests build runs from: a benchmark in memory and a model that follows a script."""
+"""What engine tests build runs from: a benchmark in memory, a model that follows a script, a rig that joins them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,17 @@ import anyio
 
 from eyechart.adapters.base import Request
 from eyechart.benchmarks.base import Benchmark, Scored
+from eyechart.engine.commit import GroupCommit, writing
+from eyechart.engine.fingerprint import Fingerprinter
+from eyechart.engine.journal import Journal, read_ledger, read_predictions
+from eyechart.engine.limits import Gate, Limits
+from eyechart.engine.pipeline import Pipeline, Settings
+from eyechart.engine.prepare import Job, Preparer
+from eyechart.engine.progress import JobProgress
+from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
-from eyechart.records import Cell, Reply, Sample
+from eyechart.records import Cell, Prediction, Reply, Sample
 from eyechart.scoring.protocol import EYECHART
 
 
@@ -110,3 +119,63 @@ class ScriptedModel:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class Rig:
+    """One run of a pipeline over journals in `path`; a rig over the same path resumes it."""
+
+    def __init__(self, path: Path, model: ScriptedModel, *benchmarks: MemoryBenchmark, **about: Any) -> None:
+        self.path, self.model, self.benchmarks = path, model, benchmarks
+        self.limits = about.pop("limits", Limits(4))
+        self.setup = about.pop("setup", "s1")
+        self.limit = about.pop("limit", None)
+        self.policy = RetryPolicy(draw=lambda: 0.5, **about.pop("policy", {}))
+        self.health = Health(**about.pop("health", {}))
+        self.settings = Settings(**about)
+        self.stop = anyio.Event()
+        self.progress: list[JobProgress] = []
+        self.seconds = 0.0
+
+    def journal(self, benchmark: MemoryBenchmark) -> Path:
+        return self.path / f"{benchmark.name}.jsonl"
+
+    def commit(self, journal: Journal) -> GroupCommit:
+        return GroupCommit(journal)
+
+    def job(self, benchmark: MemoryBenchmark, journal: Journal) -> Job:
+        return Job(
+            benchmark,
+            self.limit,
+            read_ledger(journal.path),
+            self.setup,
+            False,
+            self.commit(journal),
+            JobProgress("m", benchmark.name),
+            Fingerprinter(self.model.identity, "eyechart"),
+        )
+
+    async def run(self) -> None:
+        with ExitStack() as stack:
+            journals = [stack.enter_context(Journal(self.journal(benchmark))) for benchmark in self.benchmarks]
+            jobs = [self.job(benchmark, journal) for benchmark, journal in zip(self.benchmarks, journals, strict=True)]
+            self.progress = [job.progress for job in jobs]
+            pipeline = Pipeline(
+                self.model,
+                Preparer(jobs, self.model, list),
+                gate=Gate(self.limits),
+                policy=self.policy,
+                health=self.health,
+                settings=self.settings,
+            )
+            started = anyio.current_time()
+            async with writing([job.commit for job in jobs]):
+                try:
+                    await pipeline.run(self.stop)
+                finally:
+                    self.seconds = anyio.current_time() - started
+
+    def lines(self, benchmark: MemoryBenchmark | None = None) -> list[Prediction]:
+        return list(read_predictions(self.journal(benchmark or self.benchmarks[0])))
+
+    def answers(self, benchmark: MemoryBenchmark | None = None) -> dict[str, str | None]:
+        return {p.index: p.failure.kind if p.failure else p.prediction for p in self.lines(benchmark)}

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import anyio
 import pytest
-from fakes import MemoryBenchmark, ScriptedModel
+from fakes import MemoryBenchmark, Rig, ScriptedModel
 
-from eyechart.engine.commit import GroupCommit
-from eyechart.engine.fingerprint import Fingerprinter
-from eyechart.engine.journal import Journal, read_ledger, read_predictions
-from eyechart.engine.limits import Gate, Limits
-from eyechart.engine.pipeline import Pipeline, Settings
-from eyechart.engine.prepare import Job, Preparer
-from eyechart.engine.progress import JobProgress
-from eyechart.engine.retry import Health, RetryPolicy
+from eyechart.engine.journal import Journal
+from eyechart.engine.limits import Limits
 from eyechart.errors import (
     AuthError,
     BadRequest,
@@ -29,76 +23,12 @@ from eyechart.errors import (
     Timeout,
     Transport,
 )
-from eyechart.records import Prediction, Reply, Usage
+from eyechart.records import Reply, Usage
 
 
 @pytest.fixture
 def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
     return virtual_time
-
-
-class Rig:
-    """One run of a pipeline over a journal in `path`; may be run again to resume."""
-
-    def __init__(self, path: Path, model: ScriptedModel, *benchmarks: MemoryBenchmark, **about) -> None:
-        self.path, self.model, self.benchmarks = path, model, benchmarks
-        self.limits = about.pop("limits", Limits(4))
-        self.setup = about.pop("setup", "s1")
-        self.limit = about.pop("limit", None)
-        self.policy = RetryPolicy(draw=lambda: 0.5, **about.pop("policy", {}))
-        self.health = Health(**about.pop("health", {}))
-        self.settings = Settings(**about)
-        self.stop = anyio.Event()
-        self.progress: list[JobProgress] = []
-        self.seconds = 0.0
-
-    def journal(self, benchmark: MemoryBenchmark) -> Path:
-        return self.path / f"{benchmark.name}.jsonl"
-
-    async def run(self) -> None:
-        jobs, journals = [], []
-        for benchmark in self.benchmarks:
-            journals.append(Journal(self.journal(benchmark)))
-            progress = JobProgress("m", benchmark.name)
-            self.progress.append(progress)
-            jobs.append(
-                Job(
-                    benchmark,
-                    self.limit,
-                    read_ledger(self.journal(benchmark)),
-                    self.setup,
-                    False,
-                    GroupCommit(journals[-1]),
-                    progress,
-                    Fingerprinter(self.model.identity, "eyechart"),
-                )
-            )
-        pipeline = Pipeline(
-            self.model,
-            Preparer(jobs, self.model, list),
-            gate=Gate(self.limits),
-            policy=self.policy,
-            health=self.health,
-            settings=self.settings,
-        )
-        started = anyio.current_time()
-        async with anyio.create_task_group() as tasks:
-            for job in jobs:
-                tasks.start_soon(job.commit.run)
-            try:
-                await pipeline.run(self.stop)
-            finally:
-                self.seconds = anyio.current_time() - started
-                for job in jobs:
-                    job.commit.close()
-        for journal in journals:
-            journal.close()
-
-    def lines(self, benchmark: MemoryBenchmark | None = None) -> list[Prediction]:
-        return list(read_predictions(self.journal(benchmark or self.benchmarks[0])))
-
-    def answers(self, benchmark: MemoryBenchmark | None = None) -> dict[str, str]:
-        return {p.index: p.prediction if p.failure is None else p.failure.kind for p in self.lines(benchmark)}
 
 
 @pytest.mark.anyio
