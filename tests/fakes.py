@@ -139,6 +139,9 @@ class Rig:
     def journal(self, benchmark: MemoryBenchmark) -> Path:
         return self.path / f"{benchmark.name}.jsonl"
 
+    def open_journal(self, benchmark: MemoryBenchmark) -> Journal:
+        return Journal(self.journal(benchmark))
+
     def commit(self, journal: Journal) -> GroupCommit:
         return GroupCommit(journal)
 
@@ -156,7 +159,7 @@ class Rig:
 
     async def run(self) -> None:
         with ExitStack() as stack:
-            journals = [stack.enter_context(Journal(self.journal(benchmark))) for benchmark in self.benchmarks]
+            journals = [stack.enter_context(self.open_journal(benchmark)) for benchmark in self.benchmarks]
             jobs = [self.job(benchmark, journal) for benchmark, journal in zip(self.benchmarks, journals, strict=True)]
             self.progress = [job.progress for job in jobs]
             pipeline = Pipeline(
@@ -175,7 +178,7 @@ class Rig:
                     self.seconds = anyio.current_time() - started
 
     def lines(self, benchmark: MemoryBenchmark | None = None) -> list[Prediction]:
-        return list(read_predictions(self.journal(benchmark or self.benchmarks[0])))
+        return list(read_predictions(self.journal(self.benchmarks[0] if benchmark is None else benchmark)))
 
     def answers(self, benchmark: MemoryBenchmark | None = None) -> dict[str, str | None]:
         return {p.index: p.failure.kind if p.failure else p.prediction for p in self.lines(benchmark)}
