@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..records import Cell
-from ..scoring.cells import NA_WORDS, infer_column
+from ..scoring.cells import NA_WORDS, huge_integer_first, infer_column
 from .tsv import Fields
 
 __all__ = ["NA_BYTES", "ColumnTypes"]
@@ -25,19 +25,20 @@ class ColumnTypes:
         """Watches these columns, by position."""
         self._texts: dict[int, list[Cell]] = {column: [] for column in columns}
         self._values: dict[int, list[Cell]] = {}
+        self._verbatim: set[int] = set()
 
     def add(self, fields: Fields) -> None:
         """Takes the next row of the file."""
         ruled_out = []
         for column, texts in self._texts.items():
             cell = fields[column] or b""
-            text = "" if cell in NA_BYTES else cell.decode()
-            if text and not cell.isdigit() and isinstance(infer_column([text], "csv")[0], str):
+            text = cell.decode()
+            texts.append(text)
+            if not cell.isdigit() and cell not in NA_BYTES and isinstance(infer_column([text], "csv")[0], str):
                 ruled_out.append(column)
-            else:
-                texts.append(text)
         for column in ruled_out:
-            del self._texts[column]
+            if huge_integer_first(self._texts.pop(column)):
+                self._verbatim.add(column)
 
     def finish(self) -> None:
         """Settles the types after the last row."""
@@ -53,4 +54,6 @@ class ColumnTypes:
         values = self._values.get(column)
         if values is not None:
             return values[row]
+        if column in self._verbatim:
+            return (cell or b"").decode()
         return None if cell is None or cell in NA_BYTES else cell.decode()

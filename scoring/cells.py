@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from ..records import Cell
 
-__all__ = ["NA_WORDS", "Reader", "cell_text", "infer_column"]
+__all__ = ["NA_WORDS", "Reader", "cell_text", "huge_integer_first", "infer_column"]
 
 Reader: TypeAlias = Literal["csv", "excel"]
 """Which of the two readers of the reference a column passes through."""
@@ -74,8 +74,7 @@ def infer_column(values: Sequence[Cell], reader: Reader) -> list[Cell]:
     cells: list[Cell] = [None if isinstance(v, str) and v in NA_WORDS else v for v in values]
     numbers = _Numbers.of(cells)
     mixed = numbers is None or numbers.float_text
-    if reader == "csv" and mixed and _huge_first(cells):
-        # The parser gave up on integers, and with them on missing values, before it met what is no integer.
+    if reader == "csv" and mixed and huge_integer_first(cells):
         return list(values)
     if numbers is None:
         return _booleans(cells, reader) or cells
@@ -84,13 +83,17 @@ def infer_column(values: Sequence[Cell], reader: Reader) -> list[Cell]:
     return numbers.column(reader)
 
 
-def _huge_first(cells: Iterable[Cell]) -> bool:
-    """Whether the first text that is no 64-bit integer is a larger integer."""
+def huge_integer_first(cells: Iterable[Cell]) -> bool:
+    """Whether the first cell that is neither missing nor a 64-bit integer is a larger integer.
+
+    The parser of `read_csv` then gives up on integers, and with them on missing values: when it meets other text
+    further down, every cell of the column is the text that stands there, words for missing values and all.
+    """
     for cell in cells:
         number = _number(cell) if isinstance(cell, str) else None
         if isinstance(number, int) and _INT64_MIN <= number <= _UINT64_MAX:
             continue
-        if cell is not None:
+        if cell is not None and cell not in NA_WORDS:
             return isinstance(number, int)
     return False
 
