@@ -102,8 +102,14 @@ class MultipleChoice(Benchmark):
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.tables.plain_table`."""
+        # Rows of one index, which only the reference's protocol lets through, share the result of the last of them.
+        points = {s.sample.index: s.points for s in scored}
         rows = [
-            Row(s.points, s.sample.cluster, {group: s.sample.cells.get(name) for group, name in self._groups.items()})
+            Row(
+                points[s.sample.index],
+                s.sample.cluster,
+                {group: s.sample.cells.get(name) for group, name in self._groups.items()},
+            )
             for s in scored
         ]
         return plain_table(rows, nan_splits=self.protocol.pandas_cells, stored=self.protocol.round_trip_table)

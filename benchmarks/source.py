@@ -143,12 +143,12 @@ class TsvSource:
         if not self._has(sample.row):
             raise DataError(f"{self.path} has no sample {sample.index!r} at position {sample.row}")
         row = self._kept[sample.row]
-        if self._duplicates and (last := self._find(sample.index)) is not None:
-            row = last  # the reference keeps pictures by index, and the last row of one wins
         fields = self._file.row(row)
         given = self._paths(fields, row)
         if self._image_column is None:
             return tuple(Image(name=_file_name(p), path=find_picture(p, self._folders)) for p in given)
+        if self._duplicates and (last := self._find(sample.index)) is not None:
+            row = last  # the reference keeps pictures, but not their names, by index: the last row of one wins
         target = self._resolve(row)
         pictures = self._list(self._cell(target, self._image_column), target, "image")
         shown_as = sample.index if not self._localized else self._index_at(target)

@@ -54,6 +54,13 @@ def test_rows_without_an_entry_are_left_out(make_benchmark: Any):
     assert result.table == ({"split": "none", "Overall": 1.0, "y": 1.0},)
 
 
+def test_rows_of_one_index_share_the_result_of_the_last_in_the_reference(make_benchmark: Any):
+    rows = [ROWS[0] | {"index": "7", "answer": "B"}, ROWS[0] | {"index": "8"}, ROWS[0] | {"index": "7", "answer": "A"}]
+    result = score_predictions(make_benchmark("MMStar", rows, "vlmeval"), {"7": "A", "8": "C"})
+    assert result.per_sample["7"]["hit"] == 1
+    assert result.table[0]["Overall"] == pytest.approx(2 / 3)
+
+
 def test_no_predictions_at_all(make_benchmark: Any):
     for protocol in ("eyechart", "vlmeval"):
         result = score_predictions(make_benchmark("MMStar", ROWS, protocol), {})

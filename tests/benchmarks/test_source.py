@@ -64,6 +64,18 @@ def test_cells_under_vlmeval_are_what_pandas_reads(make):
     assert isinstance(first.cells["B"], float)
 
 
+HUGE = "12345678901234567890123"
+
+
+@pytest.mark.parametrize(
+    "cells", [[HUGE, "None", "abc"], ["3", "None", HUGE, "1.5"], [HUGE, "", "5"], ["x", "NA", HUGE]]
+)
+def test_words_for_missing_cells_beside_integers_that_pandas_cannot_hold(make, cells):
+    text = "index\tquestion\ta\n" + "".join(f"{k}\tq\t{cell}\n" for k, cell in enumerate(cells))
+    expected = [None if pd.isna(cell) else cell for cell in pd.read_csv(io.StringIO(text), sep="\t")["a"]]
+    assert [sample.cells["a"] for sample in make(text, VLMEVAL, needs_image=False).samples()] == expected
+
+
 values = st.sampled_from(
     ["", "None", "1", "2", "-3", "007", "2.5", "1e3", "inf", "True", "false", "x", "1_0", " 4 ", "é", "nan", "N/A"]
 )
@@ -200,6 +212,13 @@ def test_duplicate_indices(make):
         len(make(text))
     reference = make(text, VLMEVAL)  # keeps pictures by index, so the last row of an index gives the picture of all
     assert [reference.images(s)[0].base64 for s in reference.samples()] == [p.encode() for p in (P3, P2, P3)]
+
+
+def test_duplicate_indices_keep_their_own_names_of_pictures(make):
+    text = f"index\tquestion\timage\timage_path\n0\tq\t{P1}\ta.png\n0\ts\t{P3}\tb.jpg\n"
+    source = make(text, VLMEVAL)
+    pictures = [source.images(sample)[0] for sample in source.samples()]
+    assert [(p.name, p.base64) for p in pictures] == [("a.png", P3.encode()), ("b.jpg", P3.encode())]
 
 
 def test_a_row_without_index(make):
