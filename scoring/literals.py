@@ -11,6 +11,8 @@ from ..errors import DataError
 __all__ = ["parse_list", "parse_literal"]
 
 _MAX_CHARACTERS: Final = 1_000_000
+_LEADING_SPACE: Final = " \t\r\n\f"
+"""What Python skips before an expression."""
 
 
 def parse_list(text: str) -> list[object] | None:
@@ -19,7 +21,7 @@ def parse_list(text: str) -> list[object] | None:
     Raises:
         DataError: the text looks like a list and is too long to be read.
     """
-    if not text.lstrip(" \t").startswith(("[", "(")):
+    if not text.lstrip(_LEADING_SPACE).startswith(("[", "(")):
         return None
     try:
         value = parse_literal(text)

@@ -86,7 +86,8 @@ def vqa_table(rows: Sequence[Row], *, nan_column: bool) -> Table:
 
     Args:
         rows: the samples, with their columns ``split`` and ``category``.
-        nan_column: samples without a split add a column ``nan`` without a value, as in the reference.
+        nan_column: samples without a split, or without a category among numbers or none, add a column ``nan`` without
+            a value, as in the reference.
     """
     columns = rows[0].cells if rows else {}
     values: dict[str, Estimate | None] = {}
@@ -101,8 +102,8 @@ def vqa_table(rows: Sequence[Row], *, nan_column: bool) -> Table:
         values["Overall"] = _percentage(rows)
         if "category" in columns:
             members = _grouped(rows, "category")
-            ordered = _values(rows, "category", nan_column=False)
-            values |= {str(value): _percentage(members[value]) for value in ordered}
+            ordered = _values(rows, "category", nan_column=nan_column)
+            values |= {str(value): _percentage(members.get(value, [])) for value in ordered}
     record: dict[str, Cell] = {name: None if found is None else found.mean for name, found in values.items()}
     metrics = tuple(Metric(name, "", found) for name, found in values.items() if found is not None)
     return Table(tuple(record), (record,), metrics)

@@ -102,6 +102,14 @@ def test_vqa_by_category():
     assert table.rows[0]["Overall"] == pytest.approx(200 / 3)
 
 
+def test_vqa_categories_that_can_be_sorted_beside_missing_ones():
+    numbers = rows((1, {"category": 2.0}), (0, {"category": None}))
+    assert vqa_table(numbers, nan_column=True).rows == ({"Overall": 50, "2.0": 100, "nan": None},)
+    none_at_all = rows((1, {"category": None}), (0, {"category": None}))
+    assert vqa_table(none_at_all, nan_column=True).rows == ({"Overall": 50, "nan": None},)
+    assert vqa_table(none_at_all, nan_column=False).rows == ({"Overall": 50},)
+
+
 def test_a_value_that_is_no_number_empties_its_cells():
     table = vqa_table(rows((math.nan, {"category": "a"}), (1, {"category": "b"})), nan_column=True)
     assert table.rows == ({"Overall": None, "a": None, "b": 100},)

@@ -113,6 +113,7 @@ def test_contractions_are_lower_case_and_gain_an_apostrophe():
 def test_accepted_answers_are_literals_only():
     assert accepted_answers("['a', 'b']") == ["a", "b"]
     assert accepted_answers(" (['a'])") == ["a"]
+    assert accepted_answers("\n['a',\n'b']\n") == ["a", "b"]
     assert accepted_answers("[5, 6.0, None]") == ["5", "6.0", "None"]
     assert accepted_answers("['\\d']") == ["\\d"]
     for text in (
