@@ -18,7 +18,7 @@ from .catalog import CatalogEntry, find_entry
 from .digest import verify, where
 from .download_part import PartFile
 
-__all__ = ["Progress", "PullResult", "pull"]
+__all__ = ["Progress", "PullResult", "addresses", "pull"]
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ async def pull(
     present = await to_thread.run_sync(where, entry.name, data_root)
     if present is not None:
         return (await _present(entry, data_root, present, check=check),)
-    urls = _addresses(entry, mirror)
+    urls = addresses(entry, mirror)
     target = data_root / f"{entry.name}.tsv"
     part_file = await PartFile.open(target, sleep)
     if part_file is None:  # another process was faster
@@ -143,8 +143,13 @@ async def _present(entry: CatalogEntry, data_root: Path, path: Path, *, check: b
     return PullResult(entry.name, path, "present", md5=verdict.md5, warning=verdict.warning)
 
 
-def _addresses(entry: CatalogEntry, mirror: str | None) -> tuple[str, ...]:
-    """The URLs to try, in order."""
+def addresses(entry: CatalogEntry, mirror: str | None) -> tuple[str, ...]:
+    """Returns the URLs to try, in order.
+
+    Raises:
+        DataError: the benchmark has no single file to download.
+        ConfigError: the mirror is no http or https address.
+    """
     if entry.file_name is None or entry.url is None:
         raise DataError(
             f"{entry.name} has no single file to download: {entry.notes or 'it is made from a hub repository'}"

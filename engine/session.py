@@ -40,7 +40,7 @@ from .resume import kept_fields
 from .retry import Health, RetryPolicy
 from .run_folder import RunFolder, read_manifest
 
-__all__ = ["Session", "build_model"]
+__all__ = ["Session", "build_model", "model_media"]
 
 log = logging.getLogger("eyechart")
 
@@ -66,7 +66,8 @@ def build_model(spec: ModelSpec, *, split_think: bool = False) -> Model:
     return OpenAIChat(endpoint, options)
 
 
-def _media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
+def model_media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
+    """How a model is shown pictures."""
     return MediaSettings(
         img_size=spec.img_size,
         total_img_size=spec.total_img_size,
@@ -191,7 +192,7 @@ class Session:
                 await model.aclose()
 
     async def _run_pipeline(self, spec: ModelSpec, model: Model, gate: Gate, jobs: Sequence[Job]) -> None:
-        media = _media(spec, reencode=self.plan.protocol.cached_images)
+        media = model_media(spec, reencode=self.plan.protocol.cached_images)
         pipeline = Pipeline(
             model,
             Preparer(jobs, model, partial(prepare_messages, settings=media)),
@@ -205,7 +206,7 @@ class Session:
                 await pipeline.run(self.stop)
 
     def _open_jobs(self, spec: ModelSpec, model: Model, stack: ExitStack) -> list[Job]:
-        media = _media(spec, reencode=self.plan.protocol.cached_images)
+        media = model_media(spec, reencode=self.plan.protocol.cached_images)
         jobs = []
         for benchmark in self.benchmarks:
             path = self.folder.job(spec.name, benchmark.name) / PREDICTIONS
