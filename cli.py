@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from . import cli_options as o
+from .cli_doctor import Verbs
 from .errors import EyechartError
 from .version import VERSION
 
@@ -202,6 +203,9 @@ def report(
     reports = [read_report(run_dir) for run_dir in run_dirs]
     _show(report_parts(reports[0]) if len(reports) == 1 else comparison(reports))
     return 0
+
+
+Verbs(_show, lambda text: print(text, flush=True), _complain).add_to(app)
 
 
 @list_app.command("benchmarks")

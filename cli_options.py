@@ -223,6 +223,18 @@ MirrorUrl: TypeAlias = Annotated[
     str | None, typer.Option("--mirror", metavar="URL", help="Download from here in place of the files' own addresses.")
 ]
 
+CheckTimeout: TypeAlias = Annotated[
+    float,
+    typer.Option(min=0.001, metavar="SECONDS", help="Longest wait for each step that asks a server."),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
+Probes: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Questions of each benchmark that each model is asked.")
+]
+NoProbe: TypeAlias = Annotated[
+    bool, typer.Option("--no-probe", help="Send nothing: counts and prompts only, without tokens, time and cost.")
+]
+
 Host: TypeAlias = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port: TypeAlias = Annotated[
     int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes a free one.")

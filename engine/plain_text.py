@@ -6,12 +6,14 @@ import math
 import re
 from typing import Final
 
-__all__ = ["clean", "duration", "figure"]
+__all__ = ["clean", "data_size", "duration", "figure"]
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])?")
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
+_KILO: Final = 1000
+_SHORT_AMOUNT: Final = 99.95
 
 
 def clean(text: str, longest: int = 500) -> str:
@@ -43,3 +45,12 @@ def figure(value: float) -> str:
         if value >= least:
             return shown
     return f"{value:.1f}" if value >= 1 or value == 0 else f"{value:.2f}"
+
+
+def data_size(size: float) -> str:
+    """Writes bytes as people read them: ``512 B``, ``42 kB``, ``13.1 MB``, ``2.4 GB``."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            amount = size / unit
+            return f"{amount:.1f} {name}" if amount < _SHORT_AMOUNT and unit > _KILO else f"{amount:.0f} {name}"
+    return f"{size:.0f} B"

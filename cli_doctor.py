@@ -1,0 +1,144 @@
+"""The verbs that look before a run: doctor, and estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from . import cli_options as o
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .engine.check import Check
+    from .engine.config import RunPlan
+
+__all__ = ["Verbs"]
+
+_STYLES: Final = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+_OWN: Final = ("self", "config", "assignments", "check_timeout", "as_json", "probes", "no_probe")
+
+
+class Verbs:
+    """`doctor` and `estimate`, with the options of `eval`.
+
+    Args:
+        show: prints tables and texts.
+        say: prints a line as it is.
+        complain: prints a line on standard error.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[Iterable[RenderableType]], None],
+        say: Callable[[str], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._show = show
+        self._say = say
+        self._complain = complain
+
+    def add_to(self, app: typer.Typer) -> None:
+        """Makes them verbs of a command line."""
+        app.command(cls=o.SeveralValues)(self.doctor)
+
+    def doctor(
+        self,
+        config: o.Config = None,
+        *,
+        assignments: o.Assignments = None,
+        model: o.Model = None,
+        api_base: o.ApiBase = None,
+        key: o.Key = None,
+        temperature: o.Temperature = None,
+        max_tokens: o.MaxTokens = None,
+        img_size: o.ImgSize = None,
+        system_prompt: o.SystemPrompt = None,
+        data: o.Data = None,
+        limit: o.Limit = None,
+        work_dir: o.WorkDir = None,
+        protocol: o.ProtocolName = None,
+        mode: o.Mode = None,
+        use_cache: o.UseCache = None,
+        data_root: o.DataRoot = None,
+        mirror: o.Mirror = None,
+        nproc: o.Nproc = None,
+        rpm: o.Rpm = None,
+        tpm: o.Tpm = None,
+        timeout: o.Timeout = None,
+        retry: o.Retry = None,
+        check_timeout: o.CheckTimeout = 10.0,
+        as_json: o.AsJson = False,
+    ) -> int:
+        """Check everything that a run needs: configuration, data files, disk, limits of this machine, endpoints.
+
+        Takes the same file and options as eval. Sends each model a handful of tiny requests and stores nothing. Exit
+        code 0 when nothing failed (warnings are allowed), 3 when a model cannot be used, else 1.
+        """
+        given = dict(locals())
+        import anyio  # noqa: PLC0415  (slow to import)
+        import orjson  # noqa: PLC0415
+
+        from .engine.doctor import configuration_failures, examine, exit_code  # noqa: PLC0415
+
+        def tell(check: Check) -> None:
+            if not as_json:
+                self._show([_line(check)])
+
+        checks: list[Check]
+        try:
+            plans = _plans(config, assignments, given)
+        except ConfigError as error:
+            checks = configuration_failures(error)
+            for check in checks:
+                tell(check)
+        else:
+            checks = [*anyio.run(_examine, examine, plans, check_timeout, tell)]
+        code = exit_code(checks)
+        if as_json:
+            record = {"exit_code": code, "checks": [check.as_dict() for check in checks]}
+            self._say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        else:
+            self._say(f"\n{_summary(checks)}")
+        return code
+
+
+async def _examine(examine: Any, plans: list[RunPlan], timeout_s: float, tell: Callable[[Check], None]) -> Any:
+    return await examine(plans, timeout_s=timeout_s, tell=tell)
+
+
+def _plans(config: Path | None, assignments: list[str] | None, given: dict[str, Any]) -> list[RunPlan]:
+    from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
+    from .engine.config_command import plans_from_command  # noqa: PLC0415
+
+    options = {name: value for name, value in given.items() if name not in _OWN}
+    return plans_from_command(config, assignments or [], options, read_environment())
+
+
+def _line(check: Check) -> RenderableType:
+    """One finding: mark, what it is of, what was found, and below it the remedy."""
+    from rich.table import Table  # noqa: PLC0415  (slow to import)
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=7, no_wrap=True)
+    table.add_column(width=13, no_wrap=True)
+    table.add_column(overflow="fold")
+    found = Text(f"{check.subject}: {check.found}" if check.subject else check.found)
+    table.add_row(Text(check.status, _STYLES[check.status]), Text(check.area, "dim"), found)
+    if check.remedy:
+        table.add_row("", "", Text(f"→ {check.remedy}", "italic"))
+    return table
+
+
+def _summary(checks: Iterable[Check]) -> str:
+    counts = dict.fromkeys(("failure", "warning", "ok"), 0)
+    for check in checks:
+        counts[check.status] += 1
+    failures, warnings, fine = counts["failure"], counts["warning"], counts["ok"]
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((failures, "failure"), (warnings, "warning")) if n]
+    return f"{failures + warnings + fine} checks: {', '.join([*parts, f'{fine} ok'])}"
