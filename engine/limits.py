@@ -62,6 +62,11 @@ class Gate:
         """Requests in flight that the endpoint is trusted with at present, 1 to nproc."""
         return max(1, int(self._cap))
 
+    @property
+    def reach(self) -> int:
+        """Requests that may soon be in flight: so many are worth being prepared."""
+        return self.limits.nproc
+
     def wait_s(self, now: float) -> float:
         """Returns seconds until a request may leave: 0 for now, infinity while all slots are taken."""
         if self.in_flight >= self.cap:
@@ -114,3 +119,6 @@ class Gate:
         else:
             pause = retry_after or 0.0
         self.paused_until = max(self.paused_until, now + pause)
+
+    def timed_out(self, now: float, left_at: float) -> None:
+        """Notes that a request that left at ``left_at`` got no answer in time: no reason to slow down by itself."""
