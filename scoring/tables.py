@@ -52,8 +52,9 @@ def plain_table(rows: Sequence[Row], *, nan_splits: bool, stored: bool) -> Table
 
     Args:
         rows: the samples, with their columns ``split``, ``l2-category`` and ``category``.
-        nan_splits: a sample without a split stands in a row of its own without values, as NaN equals nothing in the
-            reference; else such samples form the row ``none``.
+        nan_splits: samples without a split stand in rows of their own without values, as NaN equals nothing in the
+            reference: all in one row beside splits that are texts, else each in its own. Off: they form the row
+            ``none``.
         stored: the columns pass through a spreadsheet once more, in which the reference keeps the scored rows.
     """
     if stored:
@@ -67,6 +68,9 @@ def plain_table(rows: Sequence[Row], *, nan_splits: bool, stored: bool) -> Table
             lost += 1
         else:
             splits.setdefault("none" if split is None else split, []).append(row)
+    if lost and any(isinstance(split, str) for split in splits):
+        # Missing cells of a column of texts are one object, those of a column of numbers a NaN each.
+        lost = 1
     builder = _Columns(splits)
     builder.add("Overall", splits)
     for group in ("l2-category", "category"):

@@ -57,7 +57,10 @@ def test_missing_splits_follow_the_protocol():
     corrected = plain_table(samples, nan_splits=False, stored=False)
     assert [(r["split"], r["Overall"]) for r in corrected.rows] == [("dev", 1), ("none", 0.5)]
     reference = plain_table(samples, nan_splits=True, stored=True)
-    assert [(r["split"], r["Overall"]) for r in reference.rows] == [("dev", 1), (None, None), (None, None)]
+    assert [(r["split"], r["Overall"]) for r in reference.rows] == [("dev", 1), (None, None)]
+    numbers = rows((1, {"split": "2"}), (1, {"split": None}), (0, {"split": None}))
+    reference = plain_table(numbers, nan_splits=True, stored=True)
+    assert [(r["split"], r["Overall"]) for r in reference.rows] == [(2.0, 1), (None, None), (None, None)]
 
 
 def test_a_sample_without_category_counts_in_overall_alone():
