@@ -10,9 +10,9 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.scoring_run import score_samples
 from ..errors import DataError
 from ..records import ScoreResult
+from .files import write_bytes, write_json
 from .journal import read_predictions
 from .report import Entry, csv_name, csv_text
-from .run_folder import write_bytes, write_json
 from .tally import tally
 
 __all__ = ["PREDICTIONS", "evaluate", "save_scores"]

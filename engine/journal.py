@@ -6,7 +6,6 @@ tail; it is cut off when the journal is opened for writing again. Everything bef
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import orjson
 
 from ..errors import StorageError
 from ..records import Failure, Prediction, Usage
+from .files import cannot_write, sync
 
 __all__ = ["Entry", "Journal", "Ledger", "encode_line", "read_ledger", "read_predictions"]
 
@@ -198,7 +198,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+            raise cannot_write(path, error) from error
         try:
             self._size = self._cut_torn_tail()
         except OSError as error:
@@ -232,7 +232,7 @@ class Journal:
                 written += os.write(self._fd, memoryview(data)[written:])
         except OSError as error:
             self._undo()
-            raise StorageError(_why(self.path, error)) from error
+            raise cannot_write(self.path, error) from error
         self._size += len(data)
 
     def _undo(self) -> None:
@@ -249,11 +249,9 @@ class Journal:
             StorageError: the disk reports an error.
         """
         try:
-            os.fsync(self._fd)
+            sync(self._fd)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTSUP):  # a pipe or an odd file system has nothing to sync
-                return
-            raise StorageError(_why(self.path, error)) from error
+            raise cannot_write(self.path, error) from error
 
     def close(self) -> None:
         """Closes the file; further calls of any method are errors."""
@@ -264,9 +262,3 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _why(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full: {path} cannot grow. Free space and run the same command again; it continues here"
-    return f"cannot write {path}: {error.strerror}. Run the same command again once it is writable; it continues here"

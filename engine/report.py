@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..errors import EndpointUnusable
 from ..records import Cell, Metric, ScoreResult
-from .run_folder import write_bytes, write_json
+from .files import write_bytes, write_json
 from .tally import Tally
 
 __all__ = ["Entry", "Report", "csv_name", "csv_text"]

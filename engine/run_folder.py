@@ -5,47 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
-from ..errors import ConfigError, RunLocked, StorageError
+from ..errors import EyechartError, RunLocked, StorageError
+from .files import cannot_write, write_json
 
-__all__ = ["RunFolder", "find_run", "read_manifest", "write_json"]
+__all__ = ["RunFolder", "find_run", "read_manifest"]
 
 _MANIFEST = "run.json"
 _LOCK = ".lock"
 _STAMP = "%Y%m%d_%H%M%S"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file so that a reader sees the old one or the new one, never half of either.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    data = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
-    write_bytes(path, data + b"\n")
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replaces a file in one step.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -91,18 +64,26 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             self._lock_fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise StorageError(f"cannot write the run folder {path}: {error.strerror}") from error
+            raise cannot_write(path, error) from error
+        try:
+            self._lock()
+        except EyechartError:
+            os.close(self._lock_fd)
+            raise
+
+    def _lock(self) -> None:
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            os.ftruncate(self._lock_fd, 0)
+            os.pwrite(self._lock_fd, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError as error:
             holder = os.pread(self._lock_fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._lock_fd)
             raise RunLocked(
-                f"{path} is being written by another process (pid {holder}). Wait for it, or give this run another "
-                "work_dir"
+                f"{self.path} is being written by another process (pid {holder}). Wait for it, or give this run "
+                "another work_dir"
             ) from error
-        os.ftruncate(self._lock_fd, 0)
-        os.pwrite(self._lock_fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise cannot_write(self.path / _LOCK, error) from error
 
     @classmethod
     def create(cls, work_dir: Path, now: datetime) -> Self:
@@ -125,17 +106,6 @@ class RunFolder:
                 raise StorageError(f"cannot make a run folder in {work_dir}: {error.strerror}") from error
             return cls(path)
         raise StorageError(f"cannot make a run folder in {work_dir}: there are 99 of this second")
-
-    @classmethod
-    def reopen(cls, path: Path) -> Self:
-        """Opens a folder that must hold a run already.
-
-        Raises:
-            ConfigError: there is no run in it.
-        """
-        if read_manifest(path) is None:
-            raise ConfigError(f"there is no run in {path}: it has no readable {_MANIFEST}")
-        return cls(path)
 
     def job(self, model: str, benchmark: str) -> Path:
         """Returns the folder of one benchmark asked of one model."""
