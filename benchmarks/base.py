@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from typing import Protocol as Interface
 
 from ..messages import Image, Message
@@ -64,7 +64,13 @@ class Scored:
 
 
 class Benchmark(ABC):
-    """A named benchmark over a source. Thread-safe: prompts are built in worker threads."""
+    """A named benchmark over a source. Thread-safe: prompts are built in worker threads.
+
+    Attributes:
+        plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
+    """
+
+    plots_categories: ClassVar[bool] = False
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
         self.name = name

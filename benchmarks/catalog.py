@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -31,7 +32,8 @@ class CatalogEntry:
 
     Attributes:
         name: its name, also of its file ``<name>.tsv``.
-        url: where its file is, or the hub repository it is made from; None for one that is made of others.
+        url: where its file is, or the hub repository it is made from; None for one that is made of others or comes
+            with eyechart.
         md5: MD5 of the file as 32 hex digits, None where there is no file.
         family: which rules build its prompts and score its answers, e.g. ``image_mcq``.
         modality: what is shown: ``image``, ``video``, …
@@ -53,6 +55,11 @@ class CatalogEntry:
     def parts(self) -> tuple[str, ...]:
         """Names of the benchmarks that this one joins, in order; empty for all others."""
         return _PARTS.get(self.name, ())
+
+    @property
+    def shipped(self) -> Path | None:
+        """Its file inside the package where it comes with eyechart, else None."""
+        return Path(__file__).with_name(f"{self.name}.tsv") if self.url is None and self.md5 is not None else None
 
     @property
     def file_name(self) -> str | None:

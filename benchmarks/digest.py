@@ -106,11 +106,16 @@ def _save(store: Path, digests: Mapping[str, Any]) -> None:
 
 
 def where(name: str, data_root: Path) -> Path | None:
-    """Returns the file of a benchmark: ``<name>.tsv``, or the file under its URL's name if it is the right one."""
+    """Returns the file of a benchmark: ``<name>.tsv``, or the file under its URL's name if it is the right one.
+
+    One that comes with eyechart is used where the data root has none of this name.
+    """
     own = data_root / f"{name}.tsv"
     if own.is_file():
         return own
     known = catalog().get(name)
+    if known is not None and known.shipped is not None:
+        return known.shipped
     other = _download_name(known, data_root)
     if known is not None and other is not None and other.is_file() and file_md5(other, data_root) == known.md5:
         return other

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..scoring.protocol import Protocol
 from .base import Benchmark, Source
 from .catalog import catalog
+from .mixed import Mixed
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
 from .vqa import SHORT_ANSWER, VisualQA
@@ -26,6 +27,7 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "AI2D_TEST": MultipleChoice,
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
+        "EyechartMini": Mixed,
         "MMStar": MultipleChoice,
         "OCRBench": OCRBench,
         "RealWorldQA": MultipleChoice,

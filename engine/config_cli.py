@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from ..adapters.embedded import EMBEDDED
 from ..errors import ConfigError
 from .config_load import parse_yaml
 from .config_model import API_MODEL
@@ -102,7 +103,7 @@ def task_from_options(
     """Builds a task's configuration from the options of a command without a file.
 
     Args:
-        model: names of models at the server.
+        model: names of models at the server, or of embedded ones where there is no `api_base`.
         data: benchmarks.
         api_base: the server's address.
         options: further fields under their names in a configuration: those of a task (``work_dir``, ``use_cache``,
@@ -122,6 +123,11 @@ def task_from_options(
         of_model["api_base"] = api_base
     names = [model] if isinstance(model, str) else list(model)
     entries = (
-        names if behind_base_url and not of_model else [{"name": API_MODEL, "type": name, **of_model} for name in names]
+        names
+        if behind_base_url and not of_model
+        else [
+            {"name": name if name in EMBEDDED and api_base is None else API_MODEL, "type": name, **of_model}
+            for name in names
+        ]
     )
     return {**of_task, "eval_backend": "VLMEvalKit", "eval_config": {"model": entries, "data": list(data), **given}}

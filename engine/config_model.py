@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from ..adapters.embedded import EMBEDDED
 from .config_payload import PAYLOAD_FIELDS
 from .config_problems import Path, Problem, closest, field_names, refuse
 from .config_types import Amount, Base, Count, JsonObject, Rate, Seconds, Secret, Url, Word, json_fault, later
@@ -50,7 +51,8 @@ class ModelEntry(Base):
     name: str | None = Field(
         None,
         description="`CustomAPIModel`: a model behind an OpenAI-style address. May be left out where `api_base` is "
-        "given. Other names of the reference (models on this machine, built-in services) are not supported yet.",
+        "given. Or an embedded model, such as `EyechartReader`, which needs nothing else (`eyechart list models`). "
+        "Other names of the reference (models on this machine, built-in services) are not supported yet.",
     )
     type: Word | None = Field(
         None,
@@ -133,14 +135,18 @@ class ModelEntry(Base):
     @model_validator(mode="before")
     @classmethod
     def _plain_name(cls, value: Any) -> Any:
-        return {"type": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"name": value, "type": value} if value in EMBEDDED else {"type": value}
+        if isinstance(value, dict) and isinstance(name := value.get("name"), str) and name in EMBEDDED:
+            return {"type": name, **value}
+        return value
 
     @field_validator("name")
     @classmethod
     def _served(cls, value: str | None) -> str | None:
-        if value in (None, API_MODEL):
+        if value in (None, API_MODEL) or value in EMBEDDED:
             return value
-        near = closest(value, [API_MODEL])
+        near = closest(value, [API_MODEL, *EMBEDDED])
         raise refuse(f"unknown model {value[:60]!r}; did you mean {near}?" if near else _REMOTE_ONLY)
 
     @field_validator("type")

@@ -25,8 +25,9 @@ class ModelSpec:
         name: name that its results are filed under.
         model: the model's name at the server.
         style: ``openai``: text-only content is one string, pictures carry `img_detail`. ``lmdeploy``: content is
-            always a list of parts, pictures carry no detail, ``n: 1`` is sent.
-        url: complete address of chat completions.
+            always a list of parts, pictures carry no detail, ``n: 1`` is sent. ``embedded``: the model of this name
+            in `adapters.embedded`, which runs in this process; fields of requests mean nothing to it.
+        url: complete address of chat completions; empty for an embedded model.
         key: API key; empty for none. Its text is had by ``get_secret_value()`` only.
         temperature: sampling temperature, None leaves the field out.
         max_tokens: longest answer in tokens, None leaves the field out.
@@ -48,7 +49,7 @@ class ModelSpec:
 
     name: str
     model: str
-    style: Literal["openai", "lmdeploy"]
+    style: Literal["openai", "lmdeploy", "embedded"]
     url: str
     key: SecretStr
     temperature: float | None

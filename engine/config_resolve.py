@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from ..adapters.embedded import EMBEDDED, processors
 from ..adapters.openai_chat import completions_url
 from ..errors import ConfigError
 from ..scoring.protocol import Protocol, resolve_protocol
@@ -34,6 +35,10 @@ _LMDEPLOY_MAX_TOKENS: Final = 32_768
 _LMDEPLOY_TIMEOUT_S: Final = 1980.0
 _LONGEST_NAME: Final = 150
 _EVAL: Final = "eval_config"
+_OF_EMBEDDED: Final = frozenset(
+    {"name", "type", "img_size", "total_img_size", "max_file_size", "nproc", "rpm", "retry", "wait", "verbose"}
+)
+"""Fields of a model that an embedded one has, too."""
 
 
 def result_name(model: str) -> str:
@@ -63,9 +68,11 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         raise fail(problems)
     protocol = resolve_protocol(config.protocol)
     models = tuple(
-        _served(entry, config, environment, protocol)
-        if config.base_url is None
-        else _behind_base_url(entry, config, environment, protocol)
+        _behind_base_url(entry, config, environment, protocol)
+        if config.base_url is not None
+        else _embedded(entry, config, environment, protocol)
+        if entry.name in EMBEDDED
+        else _served(entry, config, environment, protocol)
         for entry in config.model
     )
     longest = max(model.timeout_s for model in models)
@@ -149,6 +156,33 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
     )
 
 
+def _embedded(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
+    assert entry.name is not None
+    return ModelSpec(
+        name=result_name(entry.name),
+        model=entry.name,
+        style="embedded",
+        url="",
+        key=SecretStr(""),
+        temperature=None,
+        max_tokens=None,
+        extra={},
+        system_prompt=None,
+        img_size=entry.img_size,
+        total_img_size=entry.total_img_size,
+        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
+        min_image_edge=_min_edge(environment, protocol),
+        img_detail="auto",
+        timeout_s=_TIMEOUT_S,
+        connect_timeout_s=config.connect_timeout,
+        retry=entry.retry or config.retry or _RETRY,
+        wait_s=_WAIT_S if entry.wait is None else entry.wait,
+        nproc=entry.nproc or config.nproc or processors(),
+        rpm=entry.rpm or config.rpm,
+        tpm=None,
+    )
+
+
 def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
     assert entry.type is not None
     assert config.base_url is not None
@@ -219,7 +253,11 @@ def _model_problems(config: EvalConfig, environment: Environment) -> list[Proble
                 )
             )
         first.setdefault(name, position)
-        problems += _address_problems(entry, config, environment, position)
+        problems += (
+            _embedded_problems(entry, path)
+            if entry.name in EMBEDDED and config.base_url is None
+            else _address_problems(entry, config, environment, position)
+        )
     if config.base_url is None:
         problems += _stray_fields(config)
     return problems
@@ -247,6 +285,15 @@ def _address_problems(entry: ModelEntry, config: EvalConfig, environment: Enviro
     if not environment.openai_base.startswith(("http://", "https://")) or "@" in environment.openai_base:
         return [Problem((*path, "api_base"), "is missing, and the environment's OPENAI_API_BASE is no plain address")]
     return []
+
+
+def _embedded_problems(entry: ModelEntry, path: tuple[str | int, ...]) -> list[Problem]:
+    stray = (entry.model_fields_set | set(entry.model_extra or ())) - _OF_EMBEDDED
+    problems = [Problem((*path, field), f"has no effect: {entry.name} is embedded") for field in sorted(stray)]
+    if entry.type != entry.name:
+        text = f"is another name than {entry.name}, which is embedded and filed under its own; leave it out"
+        problems.append(Problem((*path, "type"), text))
+    return problems
 
 
 def _stray_fields(config: EvalConfig) -> list[Problem]:

@@ -27,7 +27,7 @@ def kept_config(plan: RunPlan) -> dict[str, Any]:
     evaluation["data_root"] = str(plan.data_root.absolute())
     if "base_url" not in evaluation:
         evaluation["model"] = [
-            entry if "api_base" in entry else {**entry, "api_base": spec.url}
+            entry if "api_base" in entry or spec.style == "embedded" else {**entry, "api_base": spec.url}
             for entry, spec in zip(evaluation["model"], plan.models, strict=True)
         ]
     return {**config, "work_dir": str(plan.work_dir.absolute()), "eval_config": evaluation}

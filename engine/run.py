@@ -14,6 +14,7 @@ from typing import TypeAlias
 import anyio
 from anyio import create_task_group, open_signal_receiver, to_thread
 
+from ..adapters.embedded import EMBEDDED
 from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.download import pull
@@ -162,6 +163,8 @@ async def run_plan(
         EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
     """
     progress = RunProgress() if progress is None else progress
+    if plan.mode != "eval":
+        _check_embedded(plan)
     show = _silent if plan.quiet else display or show_progress
     with first_error():
         async with show(progress):
@@ -171,6 +174,13 @@ async def run_plan(
                 for note in (*plan.notes, *progress.notes):
                     log.warning("%s", note)
                 return await Session(plan, folder, benchmarks, progress, stop or anyio.Event()).run()
+
+
+def _check_embedded(plan: RunPlan) -> None:
+    """Says what an embedded model lacks before anything is begun."""
+    for spec in plan.models:
+        if spec.style == "embedded" and (problem := EMBEDDED[spec.model].problem):
+            raise ConfigError(problem)
 
 
 @asynccontextmanager

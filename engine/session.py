@@ -18,6 +18,7 @@ import anyio
 from anyio import create_task_group, to_thread
 
 from ..adapters.base import Model
+from ..adapters.embedded import EMBEDDED
 from ..adapters.openai_chat import Endpoint, OpenAIChat
 from ..adapters.payload import ChatOptions
 from ..benchmarks.base import Benchmark
@@ -46,7 +47,13 @@ log = logging.getLogger("eyechart")
 
 
 def build_model(spec: ModelSpec, *, split_think: bool = False) -> Model:
-    """Makes the adapter of a model; it connects when it is first asked."""
+    """Makes the adapter of a model; it connects, or loads its networks, when it is first asked.
+
+    Raises:
+        ConfigError: an embedded model needs a package that is not installed.
+    """
+    if spec.style == "embedded":
+        return EMBEDDED[spec.model].build()
     endpoint = Endpoint(
         spec.url,
         key=spec.key.get_secret_value(),
@@ -273,7 +280,7 @@ class Session:
                 "created": known.get("created", now),
                 "updated": now,
                 "protocol": self.plan.protocol.name,
-                "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models},
+                "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models if spec.url},
                 "data": {benchmark.name: self._data(benchmark) for benchmark in self.benchmarks},
                 **kept_fields(self.plan, known),
             }

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from ..adapters.embedded import EMBEDDED
 from ..benchmarks.families import FAMILIES
 from ..errors import ConfigError, DataError
 from ..records import Cell
@@ -28,7 +29,7 @@ def list_supported_datasets() -> list[str]:
 
 def list_supported_models() -> list[str]:
     """Returns what can stand as ``name`` in the configuration of a model."""
-    return [API_MODEL]
+    return [API_MODEL, *EMBEDDED]
 
 
 class VLMEvalKitBackendManager:

@@ -20,14 +20,15 @@ ROWS = f"index\tquestion\tA\tB\tanswer\timage\n0\tq\tyes\tno\tA\t{PICTURE}\n"
 
 def test_the_catalogue_is_sound():
     entries = catalog()
-    assert len(entries) == 89
+    assert len(entries) == 90
     assert list(entries) == sorted(entries, key=str.lower)
     for name, entry in entries.items():
         assert entry.name == name
         assert entry.judge in ("never", "optional", "required")
         assert entry.md5 is None or re.fullmatch("[0-9a-f]{32}", entry.md5)
         assert entry.url is None or entry.url.startswith("https://")
-        assert (entry.url is None) == bool(entry.parts)
+        assert (entry.url is None) == (bool(entry.parts) or entry.shipped is not None)
+        assert entry.shipped is None or hashlib.md5(entry.shipped.read_bytes()).hexdigest() == entry.md5
         assert all(part in entries for part in entry.parts)
     assert catalog() is entries
     with pytest.raises(TypeError):
@@ -112,6 +113,14 @@ def test_a_benchmark_is_loaded_by_name(tmp_path, name):
     (sample,) = bench.samples()
     (message,) = bench.prompt(sample)
     assert message.parts[0].name == "0.png"
+
+
+def test_what_comes_with_eyechart_needs_no_data_root(tmp_path):
+    bench = load_benchmark("EyechartMini", data_root=tmp_path / "nowhere")
+    assert len(bench) == 72
+    assert verify("EyechartMini", tmp_path / "nowhere").status == "ok"
+    (tmp_path / "EyechartMini.tsv").write_text(ROWS)
+    assert len(load_benchmark("EyechartMini", data_root=tmp_path)) == 1
 
 
 def test_loading_reads_no_more_than_the_header_and_the_first_row(tmp_path, monkeypatch):
