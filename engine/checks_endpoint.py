@@ -230,7 +230,8 @@ class _Visit:
             found = "replies hold no token counts (usage): tpm cannot be kept, and estimate cannot tell tokens or cost"
             self.checks.append(warning("endpoint", self.spec.name, found, "switch usage on at the server if it can"))
         elif without is not None and with_picture - without < _FEW_TOKENS and "red" not in seen.reply.text.lower():
-            found = f"the picture seems to be left out: the prompt counts {with_picture} tokens with it and {without} without"
+            counts = f"the prompt counts {with_picture} tokens with it and {without} without"
+            found = f"the picture seems to be left out: {counts}"
             remedy = "ask the model about a picture by hand; some servers drop pictures without a word"
             self.checks.append(warning("endpoint", self.spec.name, found, remedy))
         else:
