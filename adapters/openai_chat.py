@@ -104,6 +104,10 @@ def _check(parts: SplitResult) -> None:
         raise ValueError("it has to start with http:// or https://")
     if not parts.hostname or any(c.isspace() for c in parts.netloc):
         raise ValueError("it names no host")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise ValueError("no host can have this name: a part of it is empty or too long") from None
     if parts.username is not None:
         raise ValueError("it holds a user name or password; put the key into the field key")
     _ = parts.port  # raises ValueError when it is no number

@@ -49,6 +49,8 @@ def _word(value: str) -> str:
         raise refuse("is empty")
     if any(ord(letter) < ord(" ") or letter == "\x7f" for letter in value):
         raise refuse("holds a line break or another control character")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise refuse("holds a character that no UTF-8 file can hold")
     return value
 
 

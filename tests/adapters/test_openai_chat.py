@@ -386,8 +386,12 @@ def test_completions_url(base: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "base", ["", "localhost:8000/v1", "ftp://h", "http://", "http://h:port", "http://a b/v1", "http://[::1/v1"]
-)
+    "base",
+    [
+        "", "localhost:8000/v1", "ftp://h", "http://", "http://h:port", "http://a b/v1", "http://[::1/v1",
+        "http://a..b/v1", f"http://{'a' * 64}.org",
+    ],
+)  # fmt: skip
 def test_addresses_that_cannot_be_asked(base: str) -> None:
     with pytest.raises(ConfigError, match="api_base"):
         completions_url(base)

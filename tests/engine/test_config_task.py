@@ -182,6 +182,7 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__model__type", 7, "eval_config.model[0].type: given 7, expected a text in quotes"),
         ("eval_config__model__type", " ", "eval_config.model[0].type: is empty"),
         ("eval_config__model__type", "a\nb", "eval_config.model[0].type: holds a line break or another control character"),
+        ("eval_config__model__type", "a\udcff", "eval_config.model[0].type: holds a character that no UTF-8 file can hold"),
         ("eval_config__model__key", 123, f"eval_config.model[0].key: expected a text in quotes {NOT_SHOWN}"),
         ("eval_config__model__key", ["sk-secret"], f"eval_config.model[0].key: expected a text {NOT_SHOWN}"),
         ("eval_config__model__key", "sk secret", f"eval_config.model[0].key: holds a space, a line break or a character that no HTTP header can carry {NOT_SHOWN}"),
