@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import orjson
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .engine.chart import categories, text_chart
 from .engine.plain_text import clean, duration
 from .errors import ConfigError
+from .records import Estimate, Metric
 
 __all__ = ["ReportData", "comparison", "read_report", "report_parts"]
 
@@ -58,6 +61,25 @@ def report_parts(report: ReportData) -> Iterator[RenderableType]:
         yield _scores(entries)
         for entry in entries:
             yield from _details(entry)
+        for entry in entries:
+            if entry.get("plotted") and entry["metrics"]:
+                yield Text("")
+                yield _line(f"{entry['benchmark']}: accuracy in %, with 95 % intervals")
+                yield _Chart(entry["metrics"])
+
+
+class _Chart:
+    """The accuracies of a benchmark's categories as bars, as wide as there is room."""
+
+    def __init__(self, metrics: Sequence[Mapping[str, Any]]) -> None:
+        self._metrics = [
+            Metric(m["name"], m["row"], Estimate(**{f.name: m[f.name] for f in fields(Estimate)})) for m in metrics
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        del console
+        for line in text_chart(categories(self._metrics), options.max_width, ascii_only=options.ascii_only):
+            yield Text(line)
 
 
 def _scores(entries: Sequence[Mapping[str, Any]]) -> Table:

@@ -10,6 +10,7 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.scoring_run import score_samples
 from ..errors import DataError
 from ..records import ScoreResult
+from .chart import CHART, categories, svg_chart
 from .files import write_bytes, write_json
 from .journal import read_predictions
 from .report import Entry, csv_name, csv_text
@@ -45,11 +46,11 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
         result = score_samples(benchmark, answered, counted.answers)
     except DataError as error:
         return Entry(model, benchmark.name, len(samples), counted, error=str(error))
-    return Entry(model, benchmark.name, len(samples), counted, score=result)
+    return Entry(model, benchmark.name, len(samples), counted, score=result, plotted=benchmark.plots_categories)
 
 
 def save_scores(entry: Entry, job_dir: Path) -> None:
-    """Writes ``scores.json`` beside the journal and the reference's csv beside the job's folder.
+    """Writes ``scores.json`` and the chart beside the journal and the reference's csv beside the job's folder.
 
     Raises:
         StorageError: they cannot be written.
@@ -57,6 +58,9 @@ def save_scores(entry: Entry, job_dir: Path) -> None:
     if entry.score is None:
         return
     write_json(job_dir / "scores.json", {**entry.as_dict(), "per_sample": _per_sample(entry.score)})
+    if entry.plotted:
+        chart = svg_chart(f"{entry.model} on {entry.benchmark}", categories(entry.score.metrics))
+        write_bytes(job_dir / CHART, chart.encode())
     table = csv_text(entry.score.columns, entry.score.table)
     write_bytes(job_dir.parent / csv_name(entry.model, entry.benchmark), table.encode())
 

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from ..errors import EndpointUnusable
 from ..records import Cell, Metric, ScoreResult
+from .chart import CHART
 from .files import write_bytes, write_json
 from .tally import Tally
 
@@ -32,6 +34,7 @@ class Entry:
         score: the result; None when it was not scored (``mode: infer``) or could not be.
         error: why there is no score, or why not everything could be asked.
         data: file of the benchmark, its size and digest where known.
+        plotted: whether the accuracy of its categories is drawn (`Benchmark.plots_categories`).
     """
 
     model: str
@@ -41,6 +44,7 @@ class Entry:
     score: ScoreResult | None = None
     error: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    plotted: bool = False
 
     @property
     def missing(self) -> int:
@@ -61,6 +65,7 @@ class Entry:
             "columns": list(self.score.columns) if self.score else [],
             "table": [dict(row) for row in self.score.table] if self.score else [],
             "metrics": [_metric(m) for m in self.score.metrics] if self.score else [],
+            "plotted": self.plotted,
             "data": dict(self.data),
         }
 
@@ -170,6 +175,9 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
     if entry.score:
         yield ""
         yield from _metrics_markdown(entry.score)
+        if entry.plotted:
+            yield ""
+            yield f"![accuracy by category]({quote(f'{entry.model}/{entry.benchmark}/{CHART}')})"
 
 
 def _metrics_markdown(score: ScoreResult) -> Iterable[str]:
