@@ -14,11 +14,16 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from eyechart.engine.config_eval import EvalConfig
-from eyechart.engine.config_model import ModelEntry
+from eyechart.engine.config_model import ModelEntry, Price
 from eyechart.engine.config_task import TaskConfig
 
 PAGE: Final = Path(__file__).with_name("configuration.md")
-TABLES: Final[Mapping[str, type[BaseModel]]] = {"task": TaskConfig, "eval_config": EvalConfig, "model": ModelEntry}
+TABLES: Final[Mapping[str, type[BaseModel]]] = {
+    "task": TaskConfig,
+    "eval_config": EvalConfig,
+    "model": ModelEntry,
+    "price": Price,
+}
 WORDS: Final = {
     "integer": "whole number",
     "number": "number",
@@ -34,6 +39,9 @@ def takes(schema: Mapping[str, Any]) -> str:
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     words = []
     for choice in choices:
+        if "$ref" in choice:
+            words.append("mapping")
+            continue
         if "enum" in choice:
             words.append(", ".join(f"`{option}`" for option in choice["enum"]))
             continue

@@ -12,7 +12,7 @@ from .config_payload import PAYLOAD_FIELDS
 from .config_problems import Path, Problem, closest, field_names, refuse
 from .config_types import Amount, Base, Count, JsonObject, Rate, Seconds, Secret, Url, Word, json_fault, later
 
-__all__ = ["API_MODEL", "ModelEntry", "extra_problems"]
+__all__ = ["API_MODEL", "ModelEntry", "Price", "extra_problems"]
 
 API_MODEL: Final = "CustomAPIModel"
 _REMOTE_ONLY: Final = (
@@ -41,6 +41,14 @@ def _one_address(value: object) -> object:
             else "given an empty list, expected an address"
         )
     return value[0]
+
+
+class Price(Base):
+    """What a model's tokens cost."""
+
+    prompt_per_million: Amount = Field(description="Price of a million tokens of prompts, pictures included.")
+    completion_per_million: Amount = Field(description="Price of a million tokens of answers, reasoning included.")
+    currency: Word = Field("USD", description="Shown behind the amount.")
 
 
 class ModelEntry(Base):
@@ -118,6 +126,9 @@ class ModelEntry(Base):
         None,
         description="Scale in seconds of the first pause before another try; pauses double up to a minute and obey "
         "Retry-After. Default: 1.",
+    )
+    price: Price | None = Field(
+        None, description="What tokens cost (below), for `eyechart estimate`; nothing else reads it."
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
     video_llm: Annotated[bool, later(False, _VIDEO)] = Field(

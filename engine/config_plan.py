@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from ..scoring.protocol import Protocol
 from .config_data import is_path
+from .config_model import Price
 
 __all__ = ["ModelSpec", "RunPlan"]
 
@@ -45,6 +46,7 @@ class ModelSpec:
         nproc: most requests in flight.
         rpm: most requests a minute, None unbounded.
         tpm: most tokens a minute, None unbounded.
+        price: what tokens cost, None where nobody said; for estimates only.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ModelSpec:
     nproc: int
     rpm: float | None
     tpm: float | None
+    price: Price | None = None
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""

@@ -153,6 +153,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         nproc=entry.nproc or config.nproc or config.api_nproc,
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
+        price=entry.price,
     )
 
 
@@ -214,6 +215,7 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         nproc=config.nproc or config.api_nproc,
         rpm=config.rpm,
         tpm=config.tpm,
+        price=entry.price,
     )
 
 
@@ -266,7 +268,7 @@ def _model_problems(config: EvalConfig, environment: Environment) -> list[Proble
 def _address_problems(entry: ModelEntry, config: EvalConfig, environment: Environment, position: int) -> list[Problem]:
     path = (_EVAL, "model", position)
     if config.base_url is not None:
-        fields = (entry.model_fields_set | set(entry.model_extra or ())) - {"type", "name"}
+        fields = (entry.model_fields_set | set(entry.model_extra or ())) - {"type", "name", "price"}
         return [
             Problem((*path, field), "has no effect beside base_url; set it in eval_config, or give each model api_base")
             for field in sorted(fields)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from ..errors import ConfigError
 from .config_eval import EvalConfig
-from .config_model import ModelEntry, extra_problems
+from .config_model import ModelEntry, Price, extra_problems
 from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, show_path, shown, translate
 from .config_types import Base, PathText, Secret, Url, later
 
@@ -95,6 +95,7 @@ _KNOWN: Final[Mapping[Path, frozenset[str]]] = {
     (): field_names(TaskConfig),
     ("eval_config",): field_names(EvalConfig),
     ("eval_config", "model", 0): field_names(ModelEntry),
+    ("eval_config", "model", 0, "price"): field_names(Price),
 }
 
 
