@@ -89,11 +89,12 @@ class RetryPolicy:
         counts = attempts.counts
         others_succeed = successes > attempts.successes_then
         started = now if attempts.first_failure_at is None else attempts.first_failure_at
+        waited = now - started > self.patience_s
         if isinstance(error, RateLimited | Overloaded):
-            refusals = counts.get(RateLimited, 0) + counts.get(Overloaded, 0)
-            return refusals >= self.tries and now - started > self.patience_s
+            return waited and counts.get(RateLimited, 0) + counts.get(Overloaded, 0) >= self.tries
         if isinstance(error, Transport):
-            return others_succeed and counts[Transport] >= self.tries * _TRANSPORT_SHARE
+            # The last sample of a run has no others beside it: it would be asked for ever.
+            return (others_succeed or waited) and counts[Transport] >= self.tries * _TRANSPORT_SHARE
         if isinstance(error, EmptyAnswer) and counts[EmptyAnswer] >= min(self.tries, _EMPTY_ANSWERS):
             return True
         if isinstance(error, ServerFault) and others_succeed:
@@ -107,13 +108,14 @@ class Health:
 
     Args:
         patience_s: seconds without any success, while requests fail, after which the endpoint is given up.
-        startup_patience_s: the same as long as it never answered: a server that is down should be told at once.
+        startup_patience_s: the same as long as it gave no sign of life: a server that is down should be told at once.
     """
 
     def __init__(self, *, patience_s: float = 600.0, startup_patience_s: float = 30.0) -> None:
         self.successes = 0
         self._patience = patience_s
         self._startup_patience = min(startup_patience_s, patience_s)
+        self._alive = False
         self._failing_since: float | None = None
         self._failing_samples: set[str] = set()
         self._hopeless_in_a_row = 0
@@ -121,6 +123,7 @@ class Health:
     def success(self) -> None:
         """Notes an answer."""
         self.successes += 1
+        self._alive = True
         self._failing_since = None
         self._failing_samples.clear()
         self._hopeless_in_a_row = 0
@@ -144,7 +147,9 @@ class Health:
             self._failing_since = now
         if len(self._failing_samples) <= 1:
             self._failing_samples.add(sample)
-        patience = self._patience if self.successes else self._startup_patience
+        if isinstance(error, RateLimited | Overloaded):
+            self._alive = True  # it asks for time, which is what the patience is for
+        patience = self._patience if self._alive else self._startup_patience
         # One sample that cannot succeed says nothing about the endpoint, unless that cannot even be reached.
         unreachable = isinstance(error, Transport) and not self.successes
         if now - self._failing_since >= patience and (unreachable or len(self._failing_samples) > 1):

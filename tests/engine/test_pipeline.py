@@ -176,6 +176,15 @@ async def test_a_server_that_is_down_is_given_up_after_its_patience(tmp_path: Pa
 
 
 @pytest.mark.anyio
+async def test_a_last_sample_whose_connection_always_breaks_fails_in_the_end(tmp_path: Path) -> None:
+    script = {"q4": [Transport("reset")] * 999}
+    rig = Rig(tmp_path, ScriptedModel(script=script), MemoryBenchmark(5), limits=Limits(1))
+    await rig.run()
+    assert rig.answers() == {"0": "a0", "1": "a1", "2": "a2", "3": "a3", "4": "Transport"}
+    assert 600 < rig.seconds < 1000
+
+
+@pytest.mark.anyio
 async def test_a_restart_of_two_minutes_costs_nothing_but_time(tmp_path: Path) -> None:
     model = ScriptedModel(latency_s=0.1)
     plain_ask = model.ask

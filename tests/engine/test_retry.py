@@ -55,7 +55,11 @@ def test_what_cannot_change_is_not_asked_again(kind: type[EndpointError]) -> Non
     ],
 )
 def test_tries_of_a_sample(kind: type[EndpointError], others_succeed: bool, requests: int) -> None:
-    assert lose(RetryPolicy(), kind, others_succeed=others_succeed) == requests
+    assert lose(RetryPolicy(patience_s=1e9), kind, others_succeed=others_succeed) == requests
+
+
+def test_the_last_sample_is_not_asked_for_ever() -> None:
+    assert 18 <= lose(RetryPolicy(patience_s=600, draw=lambda: 1.0), Transport, others_succeed=False) < 30
 
 
 def test_refusals_cost_a_sample_nothing_until_patience_is_over() -> None:
@@ -116,6 +120,15 @@ def test_a_server_that_is_down_is_told_soon_one_that_went_away_late() -> None:
     restarting.failure(Transport("refused"), sample="a", now=701)
     with pytest.raises(EndpointUnusable):
         restarting.failure(Transport("refused"), sample="b", now=1301)
+
+
+@pytest.mark.parametrize("kind", [RateLimited, Overloaded])
+def test_a_server_that_asks_for_time_from_the_start_is_given_it(kind: type[EndpointError]) -> None:
+    health = Health(patience_s=600, startup_patience_s=30)
+    for now in (0, 61, 122, 599):
+        health.failure(kind("later", retry_after=60), sample=str(now), now=now)
+    with pytest.raises(EndpointUnusable, match="600 s; last: later"):
+        health.failure(kind("later"), sample="z", now=600)
 
 
 def test_one_sample_that_never_succeeds_says_nothing_about_the_endpoint() -> None:

@@ -187,9 +187,7 @@ def scripts(draw: st.DrawFn) -> Script:
         suffix: {f"q{n}{suffix}": draw(questions(refused)) for n in range(draw(st.integers(0, most)))}
         for suffix, most in (("", 10), (" please", 4))
     }
-    limits = st.builds(
-        Limits, st.integers(1, 5), st.sampled_from([None, 30.0, 600.0]), st.sampled_from([None, 2000.0])
-    )
+    limits = st.builds(Limits, st.integers(1, 5), st.sampled_from([None, 30.0, 600.0]), st.sampled_from([None, 2000.0]))
     disturbances = st.builds(
         Disturbance,
         st.sampled_from(["crash", "crash", "crash", "stop", "full disk"]),
