@@ -21,9 +21,9 @@ from ..records import Sample
 from .check import Check, failure, ok, warning
 from .config_data import file_name, folder, is_path
 from .config_plan import RunPlan
+from .models import build_model, model_media
 from .plain_text import data_size
 from .rendered import Rendered, prepare_prompt
-from .session import build_model, model_media
 from .survey import Survey, survey
 
 __all__ = ["DataFound", "check_benchmark"]
@@ -176,7 +176,8 @@ def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
 def _built(benchmark: Benchmark, sample: Sample, plan: RunPlan) -> Rendered:
     spec = plan.models[0]
     media = model_media(spec, reencode=plan.protocol.cached_images)
-    model = build_model(spec, split_think=plan.split_think)
+    # Nothing is asked here, and an embedded model may lack its packages: that is another check's finding.
+    model = build_model(replace(spec, style="openai", url=spec.url or "http://localhost"))
     # A picture that goes out as it is is not decoded on its way: that shows only what a decoder says of it.
     prepare_prompt(benchmark, sample, model, replace(media, reencode=True))
     return prepare_prompt(benchmark, sample, model, media)

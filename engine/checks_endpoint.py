@@ -15,6 +15,7 @@ import PIL.Image
 import PIL.ImageDraw
 
 from ..adapters.base import Model
+from ..adapters.embedded import EMBEDDED
 from ..adapters.openai_chat import Endpoint
 from ..adapters.openai_models import ModelList, list_models, models_url
 from ..errors import (
@@ -37,8 +38,8 @@ from .checks_connection import connect
 from .checks_machine import Machine, check_clock
 from .config_plan import ModelSpec
 from .media import MediaSettings, prepare_messages
+from .models import build_model
 from .plain_text import clean
-from .session import build_model
 
 __all__ = ["check_model"]
 
@@ -73,6 +74,11 @@ async def check_model(
         machine: whose clock is compared with the server's.
         shows_pictures: whether a benchmark shows pictures, so that a model without eyes is a failure.
     """
+    if spec.style == "embedded":
+        problem = EMBEDDED[spec.model].problem
+        if problem is None:
+            return (ok("endpoint", spec.name, "runs in this process; what it needs is installed"),)
+        return (failure("endpoint", spec.name, problem, "install it, or choose another model"),)
     way = await connect(spec.url, spec.name, timeout_s=timeout_s, now=machine.now())
     if not way.reached:
         return way.checks

@@ -46,6 +46,8 @@ class ModelSpec:
         nproc: most requests in flight.
         rpm: most requests a minute, None unbounded.
         tpm: most tokens a minute, None unbounded.
+        urls: all addresses that serve the model, `url` being the first; each has `nproc`, `rpm` and `tpm` for itself.
+        nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
     """
 
@@ -71,6 +73,8 @@ class ModelSpec:
     rpm: float | None
     tpm: float | None
     price: Price | None = None
+    urls: tuple[str, ...] = ()
+    nproc_auto: bool = False
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""

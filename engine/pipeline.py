@@ -17,13 +17,14 @@ from itertools import count
 import anyio
 from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
 
-from ..adapters.base import Model, Request
-from ..errors import DataError, EmptyAnswer, EndpointError, Overloaded, RateLimited
+from ..adapters.base import Request
+from ..errors import AuthError, DataError, EmptyAnswer, EndpointError, NotFound
 from ..records import Failure, Prediction, Reply
 from .journal import encode_line
-from .limits import Gate
 from .prepare import Item, Job, Preparer
+from .replicas import Fleet, Replica
 from .retry import Health, RetryPolicy
+from .shares import FINISHING, PREPARING, RETRIES, TimeShares
 
 __all__ = ["Pipeline", "Settings"]
 
@@ -48,21 +49,24 @@ class Settings:
 
 
 class Pipeline:
-    """Asks one model the samples of several jobs."""
+    """Asks one model the samples of several jobs.
+
+    Attributes:
+        shares: what kept requests back, and for how long.
+    """
 
     def __init__(
         self,
-        model: Model,
+        fleet: Fleet,
         preparer: Preparer,
         *,
-        gate: Gate,
         policy: RetryPolicy,
         health: Health,
         settings: Settings,
     ) -> None:
-        self._model = model
+        self.shares = TimeShares()
+        self._fleet = fleet
         self._preparer = preparer
-        self._gate = gate
         self._policy = policy
         self._health = health
         self._settings = settings
@@ -105,7 +109,7 @@ class Pipeline:
     # -- preparing ---------------------------------------------------------------------------------------------------
 
     def _has_room(self) -> bool:
-        few_enough = self._alive < 2 * self._gate.limits.nproc + 2 * self._settings.batch
+        few_enough = self._alive < 2 * self._fleet.reach + 2 * self._settings.batch
         return few_enough and self._alive_bytes < self._settings.ready_bytes
 
     async def _feed(self, limiter: CapacityLimiter) -> None:
@@ -137,11 +141,24 @@ class Pipeline:
                 if (request := item.request) is None:
                     work.start_soon(self._record, item, self._prediction(item, failure=item.failure))
                 else:
-                    work.start_soon(self._handle, item, request, self._gate.leave(now))
+                    replica = self._fleet.pick(now, unwanted=item.failed_at)
+                    work.start_soon(self._handle, item, request, replica, replica.gate.leave(now))
             elif wait is None:
                 return
             else:
+                reason = self._why(now)
                 await self._pause(wait)
+                self.shares.add(reason, anyio.current_time() - now)
+
+    def _why(self, now: float) -> str:
+        """Names what nothing can leave for."""
+        if self._ready or self._later or self._feeding:
+            reason = self._fleet.why(now)
+            if reason is not None:
+                return reason
+        if self._feeding:
+            return PREPARING
+        return RETRIES if self._later else FINISHING
 
     async def _pause(self, longest_s: float) -> None:
         """Waits until something has changed, or the time is over."""
@@ -162,7 +179,7 @@ class Pipeline:
         unprepared = bool(self._ready) and self._ready[0].request is None
         if unprepared:
             return self._ready.popleft(), 0.0
-        if (wait := self._gate.wait_s(now)) > 0:
+        if (wait := self._fleet.wait_s(now)) > 0:
             return None, wait
         if retry_in <= 0:
             item = heapq.heappop(self._later)[2]
@@ -170,20 +187,20 @@ class Pipeline:
             return item, 0.0
         return self._ready.popleft(), 0.0
 
-    async def _handle(self, item: Item, request: Request, charged: float) -> None:
+    async def _handle(self, item: Item, request: Request, replica: Replica, charged: float) -> None:
         tokens: int | None = None
         try:
-            prediction = await self._ask(item, request)
+            prediction = await self._ask(item, request, replica)
             if prediction is not None:
                 if prediction.usage:
                     tokens = (prediction.usage.prompt_tokens or 0) + (prediction.usage.completion_tokens or 0)
                 # The slot is kept until the answer is on disk: a killed run never loses more than nproc answers.
                 await self._record(item, prediction)
         finally:
-            self._gate.arrive(anyio.current_time(), charged, tokens)
+            replica.gate.arrive(anyio.current_time(), charged, tokens)
             self._wake.set()
 
-    async def _ask(self, item: Item, request: Request) -> Prediction | None:
+    async def _ask(self, item: Item, request: Request, replica: Replica) -> Prediction | None:
         """Sends one request; None when the sample will be asked again."""
         progress = item.job.progress
         left_at = anyio.current_time()
@@ -191,27 +208,30 @@ class Pipeline:
         progress.requests += 1
         progress.in_flight += 1
         try:
-            reply = await self._model.ask(request)
+            reply = await replica.model.ask(request)
         except EndpointError as error:
-            return self._failed(item, error, left_at)
+            return self._failed(item, replica, error, left_at)
         finally:
             progress.in_flight -= 1
         if not reply.text and item.job.benchmark.protocol.empty_answer_fails:
-            return self._failed(item, EmptyAnswer("the answer is empty"), left_at)
+            return self._failed(item, replica, EmptyAnswer("the answer is empty"), left_at)
         self._health.success()
-        self._gate.succeeded()
+        self._fleet.succeeded(replica)
         return self._prediction(item, reply=reply, latency_s=anyio.current_time() - left_at)
 
-    def _failed(self, item: Item, error: EndpointError, left_at: float) -> Prediction | None:
+    def _failed(self, item: Item, replica: Replica, error: EndpointError, left_at: float) -> Prediction | None:
         now = anyio.current_time()
         attempts = item.attempts
         attempts.counts[type(error)] = attempts.counts.get(type(error), 0) + 1
         if attempts.first_failure_at is None:
             attempts.first_failure_at, attempts.successes_then = now, self._health.successes
-        if isinstance(error, RateLimited | Overloaded):
-            self._gate.refused(now, left_at, error.retry_after)
-        self._health.failure(error, sample=item.sample.index, now=now)
+        item.failed_at = replica
+        elsewhere = self._fleet.failed(replica, error, now, left_at)
+        if not elsewhere:
+            self._health.failure(error, sample=item.sample.index, now=now)
         wait = self._policy.next_wait_s(error, attempts, now=now, successes=self._health.successes)
+        if elsewhere and (wait is not None or isinstance(error, AuthError | NotFound)):
+            wait = 0.0  # another replica is well
         if wait is not None:
             heapq.heappush(self._later, (now + wait, next(self._order), item))
             item.job.progress.retrying += 1

@@ -16,6 +16,7 @@ from .commit import GroupCommit
 from .fingerprint import Fingerprinter
 from .journal import Ledger
 from .progress import JobProgress
+from .replicas import Replica
 from .retry import Attempts
 
 __all__ = ["Item", "Job", "Preparer"]
@@ -59,6 +60,7 @@ class Item:
         request: ready to be sent; None when it could not be prepared.
         failure: why it could not be prepared.
         attempts: what happened to it so far.
+        failed_at: the replica that it failed at last.
     """
 
     job: Job
@@ -67,6 +69,7 @@ class Item:
     request: Request | None
     failure: Failure | None = None
     attempts: Attempts = field(default_factory=Attempts)
+    failed_at: Replica | None = None
 
     @property
     def size(self) -> int:

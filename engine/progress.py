@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..records import Prediction
 from .limits import Gate
+from .replicas import Fleet
 
 __all__ = ["JobProgress", "RunProgress"]
 
@@ -91,7 +92,7 @@ class RunProgress:
     """
 
     jobs: list[JobProgress] = field(default_factory=list)
-    gates: dict[str, Gate] = field(default_factory=dict)
+    gates: dict[str, Gate | Fleet] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from .limit_words import limit_words
 from .limits import Gate
 from .plain_text import clean
 from .progress import JobProgress, RunProgress
+from .replicas import Fleet
 
 __all__ = ["JobView", "Meter", "RunView"]
 
@@ -242,7 +244,7 @@ def _limits(progress: RunProgress, now: float) -> dict[str, str]:
     return said
 
 
-def _why(gate: Gate, jobs: Sequence[JobProgress], now: float) -> str:
+def _why(gate: Gate | Fleet, jobs: Sequence[JobProgress], now: float) -> str:
     total = _sum(job.total for job in jobs)
     if total is not None:
         left = total - sum(job.done for job in jobs)
@@ -252,15 +254,4 @@ def _why(gate: Gate, jobs: Sequence[JobProgress], now: float) -> str:
             return "the last answers"
         if left <= gate.in_flight + sum(job.retrying for job in jobs):
             return "pauses between tries"
-    return _of_gate(gate, now)
-
-
-def _of_gate(gate: Gate, now: float) -> str:
-    why = gate.why(now)
-    if why is None:
-        return "preparing samples"
-    if why != "server":
-        return f"{why} {getattr(gate.limits, why):g}"
-    if gate.paused_until > now:
-        return f"the server, pause of {max(1, round(gate.paused_until - now))} s"
-    return f"the server, takes {gate.cap} of nproc {gate.limits.nproc}"
+    return limit_words(gate, now)

@@ -15,6 +15,7 @@ from ..errors import EndpointUnusable
 from ..records import Cell, Metric, ScoreResult
 from .chart import CHART
 from .files import write_bytes, write_json
+from .shares import asking_words
 from .tally import Tally
 
 __all__ = ["Entry", "Report", "csv_name", "csv_text"]
@@ -84,6 +85,7 @@ class Report:
         wall_s: seconds that this process spent on the run.
         notes: what the user should know about the configuration.
         warnings: what may make the figures worthless, such as a benchmark file that is not the published one.
+        asking: by model, how it was asked by this process (`engine.models.asking_summary`); empty when nothing was.
     """
 
     run_dir: Path
@@ -94,6 +96,7 @@ class Report:
     wall_s: float = 0.0
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    asking: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -127,6 +130,7 @@ class Report:
             "problems": list(self.problems),
             "warnings": list(self.warnings),
             "notes": list(self.notes),
+            "asking": {model: dict(about) for model, about in self.asking.items()},
             "entries": [entry.as_dict() for entry in self.entries],
         }
 
@@ -136,6 +140,7 @@ class Report:
         lines += [f"- **Problem:** {problem}" for problem in self.problems]
         lines += [f"- **Warning:** {warning}" for warning in self.warnings]
         lines += [f"- {note}" for note in self.notes]
+        lines += [f"- {model}: {words}" for model, about in self.asking.items() if (words := asking_words(about))]
         for entry in self.entries:
             lines += ["", f"## {entry.model} on {entry.benchmark}", "", *_entry_markdown(entry)]
         return "\n".join(lines) + "\n"

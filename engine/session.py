@@ -18,9 +18,6 @@ import anyio
 from anyio import create_task_group, to_thread
 
 from ..adapters.base import Model
-from ..adapters.embedded import EMBEDDED
-from ..adapters.openai_chat import Endpoint, OpenAIChat
-from ..adapters.payload import ChatOptions
 from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.digest import verify_file
@@ -31,11 +28,12 @@ from .config import ModelSpec, RunPlan
 from .evaluate import PREDICTIONS, evaluate, save_scores
 from .fingerprint import Fingerprinter, setup_digest
 from .journal import Journal, read_ledger
-from .limits import Gate, Limits
 from .media import MediaSettings, prepare_messages
+from .models import asking_summary, build_fleet, build_model, model_media
 from .pipeline import Pipeline, Settings
 from .prepare import Job, Preparer
 from .progress import JobProgress, RunProgress
+from .replicas import Fleet
 from .report import Entry, Report, State
 from .resume import kept_fields
 from .retry import Health, RetryPolicy
@@ -44,44 +42,6 @@ from .run_folder import RunFolder, read_manifest
 __all__ = ["Session", "build_model", "model_media"]
 
 log = logging.getLogger("eyechart")
-
-
-def build_model(spec: ModelSpec, *, split_think: bool = False) -> Model:
-    """Makes the adapter of a model; it connects, or loads its networks, when it is first asked.
-
-    Raises:
-        ConfigError: an embedded model needs a package that is not installed.
-    """
-    if spec.style == "embedded":
-        return EMBEDDED[spec.model].build()
-    endpoint = Endpoint(
-        spec.url,
-        key=spec.key.get_secret_value(),
-        timeout=spec.timeout_s,
-        connect_timeout=spec.connect_timeout_s,
-        split_think=split_think,
-    )
-    options = ChatOptions(
-        spec.model,
-        style=spec.style,
-        temperature=spec.temperature,
-        max_tokens=spec.max_tokens,
-        detail=spec.img_detail,
-        system_prompt=spec.system_prompt,
-        extra=spec.extra,
-    )
-    return OpenAIChat(endpoint, options)
-
-
-def model_media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
-    """How a model is shown pictures."""
-    return MediaSettings(
-        img_size=spec.img_size,
-        total_img_size=spec.total_img_size,
-        max_file_size=spec.max_file_size,
-        min_edge=spec.min_image_edge,
-        reencode=reencode,
-    )
 
 
 @dataclass(slots=True)
@@ -106,6 +66,7 @@ class Session:
     _problems: list[str] = field(default_factory=list)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
+    _asking: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def run(self) -> Report:
         """Asks, scores and reports, as the plan's mode says.
@@ -136,6 +97,7 @@ class Session:
             wall_s=anyio.current_time() - started,
             notes=(*self.plan.notes, *self.progress.notes),
             warnings=tuple(self.progress.warnings),
+            asking=self._asking,
         )
         await to_thread.run_sync(report.save)
         self._save_manifest(report.state)
@@ -181,13 +143,12 @@ class Session:
 
     async def _ask(self, spec: ModelSpec) -> None:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
-        model = build_model(spec, split_think=self.plan.split_think)
-        gate = Gate(Limits(spec.nproc, spec.rpm, spec.tpm))
-        self.progress.gates[spec.name] = gate
+        fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
+        self.progress.gates[spec.name] = fleet
         try:
             with ExitStack() as stack:
-                jobs = await to_thread.run_sync(self._open_jobs, spec, model, stack)
-                await self._run_pipeline(spec, model, gate, jobs)
+                jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, stack)
+                await self._run_pipeline(spec, fleet, jobs)
         except EndpointUnusable as error:
             log.error("%s: %s", spec.name, error)
             self._problems.append(f"{spec.name}: {error}")
@@ -196,21 +157,23 @@ class Session:
                 self._jobs[spec.name, benchmark.name].state = "stopped"
         finally:
             with anyio.CancelScope(shield=True):
-                await model.aclose()
+                await fleet.aclose()
 
-    async def _run_pipeline(self, spec: ModelSpec, model: Model, gate: Gate, jobs: Sequence[Job]) -> None:
+    async def _run_pipeline(self, spec: ModelSpec, fleet: Fleet, jobs: Sequence[Job]) -> None:
         media = model_media(spec, reencode=self.plan.protocol.cached_images)
         pipeline = Pipeline(
-            model,
-            Preparer(jobs, model, partial(prepare_messages, settings=media)),
-            gate=gate,
+            fleet,
+            Preparer(jobs, fleet.model, partial(prepare_messages, settings=media)),
             policy=RetryPolicy(tries=spec.retry, wait_s=spec.wait_s, patience_s=self.plan.patience_s),
             health=Health(patience_s=self.plan.patience_s),
             settings=Settings(prepare_threads=min(4, os.cpu_count() or 1), grace_s=self.plan.grace_s),
         )
         with first_error():
-            async with writing([job.commit for job in jobs]):
-                await pipeline.run(self.stop)
+            try:
+                async with writing([job.commit for job in jobs]):
+                    await pipeline.run(self.stop)
+            finally:
+                self._asking[spec.name] = asking_summary(fleet, pipeline.shares)
 
     def _open_jobs(self, spec: ModelSpec, model: Model, stack: ExitStack) -> list[Job]:
         media = model_media(spec, reencode=self.plan.protocol.cached_images)
@@ -280,7 +243,7 @@ class Session:
                 "created": known.get("created", now),
                 "updated": now,
                 "protocol": self.plan.protocol.name,
-                "endpoints": {spec.name: _without_query(spec.url) for spec in self.plan.models if spec.url},
+                "endpoints": {spec.name: _addresses(spec) for spec in self.plan.models if spec.url},
                 "data": {benchmark.name: self._data(benchmark) for benchmark in self.benchmarks},
                 **kept_fields(self.plan, known),
             }
@@ -304,8 +267,10 @@ def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | No
     )
 
 
-def _without_query(url: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
+def _addresses(spec: ModelSpec) -> str | list[str]:
+    """The addresses of a model without their queries, which may hold secrets; one address as it is."""
+    plain = [urlunsplit(urlsplit(url)._replace(query="", fragment="")) for url in spec.urls or (spec.url,)]
+    return plain if len(plain) > 1 else plain[0]
 
 
 class first_error:  # noqa: N801 (reads as a verb at its one kind of use: with first_error():)

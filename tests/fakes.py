@@ -19,6 +19,7 @@ from eyechart.engine.limits import Gate, Limits
 from eyechart.engine.pipeline import Pipeline, Settings
 from eyechart.engine.prepare import Job, Preparer
 from eyechart.engine.progress import JobProgress
+from eyechart.engine.replicas import Fleet
 from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
@@ -127,6 +128,7 @@ class Rig:
     def __init__(self, path: Path, model: ScriptedModel, *benchmarks: MemoryBenchmark, **about: Any) -> None:
         self.path, self.model, self.benchmarks = path, model, benchmarks
         self.limits = about.pop("limits", Limits(4))
+        self.fleet: Fleet | None = about.pop("fleet", None)
         self.setup = about.pop("setup", "s1")
         self.limit = about.pop("limit", None)
         self.policy = RetryPolicy(draw=lambda: 0.5, **about.pop("policy", {}))
@@ -162,10 +164,9 @@ class Rig:
             journals = [stack.enter_context(self.open_journal(benchmark)) for benchmark in self.benchmarks]
             jobs = [self.job(benchmark, journal) for benchmark, journal in zip(self.benchmarks, journals, strict=True)]
             self.progress = [job.progress for job in jobs]
-            pipeline = Pipeline(
-                self.model,
+            self.pipeline = pipeline = Pipeline(
+                self.fleet or Fleet.of(self.model, Gate(self.limits)),
                 Preparer(jobs, self.model, list),
-                gate=Gate(self.limits),
                 policy=self.policy,
                 health=self.health,
                 settings=self.settings,

@@ -1,0 +1,102 @@
+"""From a model's specification to what asks it: adapters, pictures, limits, replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..adapters.base import Model
+from ..adapters.embedded import EMBEDDED
+from ..adapters.openai_chat import Endpoint, OpenAIChat
+from ..adapters.payload import ChatOptions
+from .auto_gate import AutoGate
+from .config import ModelSpec
+from .limits import Gate, Limits
+from .media import MediaSettings
+from .replicas import Fleet, Replica
+from .shares import TimeShares
+
+__all__ = ["asking_summary", "build_fleet", "build_model", "model_media"]
+
+
+def build_model(spec: ModelSpec, *, split_think: bool = False, url: str | None = None) -> Model:
+    """Makes the adapter of a model; it connects, or loads its networks, when it is first asked.
+
+    Args:
+        spec: the model.
+        split_think: take a ``<think>`` block out of answers.
+        url: which of its addresses; the first by default.
+
+    Raises:
+        ConfigError: an embedded model needs a package that is not installed.
+    """
+    if spec.style == "embedded":
+        return EMBEDDED[spec.model].build()
+    endpoint = Endpoint(
+        url or spec.url,
+        key=spec.key.get_secret_value(),
+        timeout=spec.timeout_s,
+        connect_timeout=spec.connect_timeout_s,
+        split_think=split_think,
+    )
+    options = ChatOptions(
+        spec.model,
+        style=spec.style,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        detail=spec.img_detail,
+        system_prompt=spec.system_prompt,
+        extra=spec.extra,
+    )
+    return OpenAIChat(endpoint, options)
+
+
+def build_fleet(spec: ModelSpec, *, split_think: bool = False, tell: Callable[[str], None]) -> Fleet:
+    """Makes all replicas of a model, each with limits of its own.
+
+    Args:
+        spec: the model.
+        split_think: take a ``<think>`` block out of answers.
+        tell: is told in a sentence when a replica is set aside.
+    """
+    replicas = [
+        Replica(build_model(spec, split_think=split_think, url=url), _gate(spec), urlsplit(url).netloc)
+        for url in spec.urls or (spec.url,)
+    ]
+    return Fleet(replicas, lambda text: tell(f"{spec.name}: {text}"))
+
+
+def _gate(spec: ModelSpec) -> Gate:
+    limits = Limits(spec.nproc, spec.rpm, spec.tpm)
+    return AutoGate(limits, timeout_s=spec.timeout_s) if spec.nproc_auto else Gate(limits)
+
+
+def model_media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
+    """How a model is shown pictures."""
+    return MediaSettings(
+        img_size=spec.img_size,
+        total_img_size=spec.total_img_size,
+        max_file_size=spec.max_file_size,
+        min_edge=spec.min_image_edge,
+        reencode=reencode,
+    )
+
+
+def asking_summary(fleet: Fleet, shares: TimeShares) -> dict[str, Any]:
+    """How a model was asked, as a report tells it: what limited it, what ``nproc`` was or came to, each replica."""
+    replicas = []
+    for replica in fleet.replicas:
+        gate = replica.gate
+        about: dict[str, Any] = {
+            "address": replica.address,
+            "answered": replica.answered,
+            "failed": replica.failed,
+            "set_aside": replica.set_aside,
+            "nproc": gate.limits.nproc,
+        }
+        if isinstance(gate, AutoGate):
+            about |= {"nproc": gate.climb.best, "nproc_max": gate.limits.nproc, "settled": gate.climb.settled}
+        replicas.append(about)
+    auto = any(isinstance(replica.gate, AutoGate) for replica in fleet.replicas)
+    return {"limited_by": shares.shares(), "nproc": "auto" if auto else "fixed", "replicas": replicas}
