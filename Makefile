@@ -1,5 +1,6 @@
+# make demo    sets up .venv and lets an embedded model read an eye chart: no server, key or model download needed
 # make test    sets up .venv and runs the tests
-# make try     sets up .venv and runs the main job against a mock server: no model, key or download needed
+# make try     sets up .venv and runs the main job against a mock server
 # make check   lint, format and types
 # make docs    writes the generated parts of docs/ anew
 # make perf    measurements of speed and memory (minutes)
@@ -7,8 +8,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.demo
 
-.PHONY: test try check format docs perf clean
+.PHONY: demo test try check format docs perf clean
+
+demo: $(DEMO)
+	$(BIN)/eyechart demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -31,10 +36,17 @@ docs: $(STAMP)
 perf: $(STAMP)
 	for program in startup resume asking memory; do $(BIN)/python perf/$$program.py || exit 1; done
 
+$(DEMO): pyproject.toml
+	@echo "Setting up $(VENV), once; a minute or two ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[demo]'
+	touch $@
+
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[test,integration]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[test,demo,integration]'
 	touch $@
 
 clean:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from . import cli_options as o
+from .cli_demo import add_demo, model_table
 from .cli_doctor import Verbs
 from .errors import EyechartError
 from .version import VERSION
@@ -115,6 +116,9 @@ def _root(
     ] = False,
 ) -> None:
     del version
+
+
+add_demo(app, lambda plans, **shown: _run(plans, **shown))  # noqa: PLW0108  (it stands below)
 
 
 @app.command("eval", cls=o.SeveralValues)
@@ -227,11 +231,10 @@ def list_benchmarks(
 
 @list_app.command("models")
 def list_models() -> int:
-    """What can stand as `name` in the configuration of a model."""
+    """What can stand as `name` in the configuration of a model, and what it needs."""
     from .engine.summarizer import list_supported_models  # noqa: PLC0415  (slow to import)
 
-    for name in list_supported_models():
-        print(name)
+    _show([model_table(list_supported_models())])
     return 0
 
 

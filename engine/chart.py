@@ -68,7 +68,10 @@ def svg_chart(title: str, metrics: Sequence[Metric]) -> str:
     """
     width, height = _LEFT + _BAR + _RIGHT, _TOP + _ROW * len(metrics) + 44
     bottom = _TOP + _ROW * len(metrics)
-    size, style = f'width="{width}" height="{height}"', 'font-family="Helvetica, Arial, sans-serif" fill="#222"'
+    size, style = (
+        f'width="{width}" height="{height}"',
+        'font-family="Helvetica, Arial, DejaVu Sans, sans-serif" fill="#222"',
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}" {style}>',
         f'<rect {size} fill="white"/>',
