@@ -20,6 +20,8 @@ from .prompts import pictures_then_text
 
 __all__ = ["MultipleChoice"]
 
+_NO_OPTION: Final = frozenset({"none", "refusal"})
+"""Rules by which the letter Z is no option, even of a question that has an option Z."""
 _GROUPS: Final = ("split", "l2-category", "category")
 _UNREAD: Final = "Failed in Prefetch, no GPT-based answer matching under `exact_matching` policy."
 """The reference's words for an answer that no rule reads when there is no judge."""
@@ -126,7 +128,9 @@ class MultipleChoice(Benchmark):
     def _scored(self, sample: Sample, letter: str, rule: str, shown: str) -> Scored:
         if "answer" not in sample.cells:
             raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
-        hit = int(letter == sample.cells["answer"])
+        # The letter Z is right only where it is an option and was read as one, not where it stands for no option.
+        is_option = letter != NO_LETTER or (rule not in _NO_OPTION and sample.cells.get(NO_LETTER) is not None)
+        hit = int(is_option and letter == sample.cells["answer"])
         record = {"hit": hit, "log": f"Match Log: {shown}. ", "letter": letter, "rule": rule}
         return Scored(sample, record, float(hit))
 

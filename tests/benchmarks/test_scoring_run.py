@@ -61,6 +61,15 @@ def test_rows_of_one_index_share_the_result_of_the_last_in_the_reference(make_be
     assert result.table[0]["Overall"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("protocol", ["eyechart", "vlmeval"])
+def test_what_stands_for_no_option_is_never_the_right_letter(make_benchmark: Any, protocol: str):
+    rows = [{"question": "Q", "A": "cat", "Z": "dog", "answer": "Z"} for _ in range(4)]
+    rows.append({"question": "Q", "A": "cat", "Z": None, "answer": "Z"})
+    answers = {"0": UNCLEAR, "1": "Cannot determine the answer", "2": "Z", "3": "dog", "4": "Z"}
+    result = score_predictions(make_benchmark("MMStar", rows, protocol), answers)
+    assert [record["hit"] for record in result.per_sample.values()] == [0, 0, 1, 1, 0]
+
+
 def test_no_predictions_at_all(make_benchmark: Any):
     for protocol in ("eyechart", "vlmeval"):
         result = score_predictions(make_benchmark("MMStar", ROWS, protocol), {})
