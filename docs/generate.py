@@ -42,6 +42,9 @@ def takes(schema: Mapping[str, Any]) -> str:
         if "$ref" in choice:
             words.append("mapping")
             continue
+        if "const" in choice:
+            words.append(f"`{choice['const']}`")
+            continue
         if "enum" in choice:
             words.append(", ".join(f"`{option}`" for option in choice["enum"]))
             continue

@@ -98,14 +98,14 @@ def _assign(mapping: dict[str, Any], path: tuple[str | int, ...], value: Any) ->
 
 
 def task_from_options(
-    *, model: str | Sequence[str], data: Sequence[str], api_base: str | None = None, **options: Any
+    *, model: str | Sequence[str], data: Sequence[str], api_base: str | Sequence[str] | None = None, **options: Any
 ) -> dict[str, Any]:
     """Builds a task's configuration from the options of a command without a file.
 
     Args:
         model: names of models at the server, or of embedded ones where there is no `api_base`.
         data: benchmarks.
-        api_base: the server's address.
+        api_base: the server's address, or those of several servers of the same model.
         options: further fields under their names in a configuration: those of a task (``work_dir``, ``use_cache``,
             ``no_timestamp``), of every model (``key``, ``temperature``, ``max_tokens``, ``img_size``, ``img_detail``,
             ``system_prompt``, ``extra_body``), all others of ``eval_config``. None means not given.

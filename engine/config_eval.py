@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from ..scoring.protocol import EYECHART, PROTOCOLS
 from .config_model import ModelEntry
 from .config_problems import closest, refuse, shown
-from .config_types import Amount, Base, Count, JsonObject, PathText, Rate, Seconds, Secret, Url, Word, later
+from .config_types import Amount, Base, Count, JsonObject, Nproc, PathText, Rate, Seconds, Secret, Url, Word, later
 
 __all__ = ["ASKS_NOTHING", "ONLY_BEHIND_BASE_URL", "EvalConfig"]
 
@@ -26,12 +26,6 @@ ONLY_BEHIND_BASE_URL: Final = (
 )  # fmt: skip
 ASKS_NOTHING: Final = {"key": "sk-admin", "max_tokens": 32768, "thinker": False}
 """The reference's defaults of these fields, which a configuration may spell out without meaning anything by it."""
-
-
-def _no_auto(value: object) -> object:
-    if value == "auto":
-        raise refuse("auto is not supported yet, expected a whole number such as 64")
-    return value
 
 
 def _judge(value: object) -> object:
@@ -75,12 +69,17 @@ class EvalConfig(Base):
         EYECHART.name,
         description="`eyechart`, or `vlmeval` for the reference's numbers bit for bit; see protocol.md.",
     )
-    nproc: Annotated[Count, BeforeValidator(_no_auto)] | None = Field(
-        None, description="Most requests in flight to each model. Wins over `api_nproc`."
+    nproc: Nproc | None = Field(
+        None,
+        description="Most requests in flight to each model, where a model has several addresses to each of these. "
+        "`auto` finds the number that serves best while the run goes on, up to `nproc_max`. Wins over `api_nproc`.",
     )
+    nproc_max: Count = Field(512, description="Highest number that `nproc: auto` may come to.")
     api_nproc: Count = Field(4, description="The same as `nproc`, under the reference's other name.")
-    rpm: Rate | None = Field(None, description="Most requests a minute to each model. Default: no bound.")
-    tpm: Rate | None = Field(None, description="Most tokens a minute to and from each model. Default: no bound.")
+    rpm: Rate | None = Field(None, description="Most requests a minute to each model and address. Default: no bound.")
+    tpm: Rate | None = Field(
+        None, description="Most tokens a minute to and from each model and address. Default: no bound."
+    )
     timeout: Seconds | None = Field(
         None,
         description="Seconds for one complete answer. Default: 330, behind `base_url` 1980 (the reference's 300 and "

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ..adapters.embedded import EMBEDDED
 from .config_payload import PAYLOAD_FIELDS
 from .config_problems import Path, Problem, closest, field_names, refuse
-from .config_types import Amount, Base, Count, JsonObject, Rate, Seconds, Secret, Url, Word, json_fault, later
+from .config_types import (
+    Addresses,
+    Amount,
+    Base,
+    Count,
+    JsonObject,
+    Nproc,
+    Rate,
+    Seconds,
+    Secret,
+    Word,
+    json_fault,
+    later,
+)
 
 __all__ = ["API_MODEL", "ModelEntry", "Price", "extra_problems"]
 
@@ -29,18 +42,6 @@ _ENGINE_OWN: Final = {
     "stream_options": "answers are read whole; leave it out",
 }
 _LOCAL: Final = {"model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation"}
-
-
-def _one_address(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    if len(value) != 1:
-        raise refuse(
-            "several replicas of a model are not supported yet; put a load balancer before them and give its address"
-            if value
-            else "given an empty list, expected an address"
-        )
-    return value[0]
 
 
 class Price(Base):
@@ -68,10 +69,11 @@ class ModelEntry(Base):
         description="The model's name at the server; sent as `model`. Results are filed under its last path "
         "component with `:` replaced by `-` and `.` by `_`.",
     )
-    api_base: Annotated[Url, BeforeValidator(_one_address)] | None = Field(
+    api_base: Addresses | None = Field(
         None,
         description="The server's address, complete (`…/chat/completions`), or ending in `/v1`, or only host and "
-        "port. A path of another shape is taken as it is. A list with one address is the same as the address. "
+        "port. A path of another shape is taken as it is. A list names several servers of the same model: each "
+        "question goes to the one with the fewest requests in flight, and one that fails is set aside for a while. "
         "Default: the environment's `OPENAI_API_BASE`.",
     )
     key: Secret | None = Field(
@@ -111,12 +113,17 @@ class ModelEntry(Base):
     retry: Count | None = Field(
         None, description="Most tries per question. Default: `eval_config.retry`. The reference ignores it here."
     )
-    nproc: Count | None = Field(
-        None, description="Most requests in flight to this model. Default: `eval_config.nproc`."
+    nproc: Nproc | None = Field(
+        None,
+        description="Most requests in flight to this model, to each of its addresses, or `auto`. Default: "
+        "`eval_config.nproc`.",
     )
-    rpm: Rate | None = Field(None, description="Most requests a minute to this model. Default: `eval_config.rpm`.")
+    nproc_max: Count | None = Field(
+        None, description="Highest number that `nproc: auto` may come to. Default: `eval_config.nproc_max`."
+    )
+    rpm: Rate | None = Field(None, description="Most requests a minute to each address. Default: `eval_config.rpm`.")
     tpm: Rate | None = Field(
-        None, description="Most tokens a minute to and from this model. Default: `eval_config.tpm`."
+        None, description="Most tokens a minute to and from each address. Default: `eval_config.tpm`."
     )
     extra_body: JsonObject = Field(
         default_factory=dict,

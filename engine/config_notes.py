@@ -36,16 +36,25 @@ def notes(task: TaskConfig) -> list[str]:
             found.append(f"{prefix}{field} has no effect: {why}")
     if config.nproc is not None and "api_nproc" in config.model_fields_set and config.api_nproc != config.nproc:
         found.append("eval_config.api_nproc has no effect: nproc is set too and wins")
+    if "nproc_max" in config.model_fields_set and "auto" not in (
+        config.nproc,
+        *(entry.nproc for entry in config.model),
+    ):
+        found.append("eval_config.nproc_max has no effect: nproc is not auto")
     if task.work_dir is not None and config.work_dir not in (None, task.work_dir):
         found.append("eval_config.work_dir has no effect: the task's own work_dir wins")
-    return found + [note for position, entry in enumerate(config.model) for note in _of_model(entry, position)]
+    return found + [
+        note for position, entry in enumerate(config.model) for note in _of_model(entry, position, config.nproc)
+    ]
 
 
-def _of_model(entry: ModelEntry, position: int) -> list[str]:
+def _of_model(entry: ModelEntry, position: int, default: int | str | None) -> list[str]:
     path = f"eval_config.model[{position}]"
     found = []
     if entry.verbose:
         found.append(f"{path}.verbose has no effect: every answer is in predictions.jsonl")
+    if entry.nproc_max is not None and (entry.nproc or default) != "auto":
+        found.append(f"{path}.nproc_max has no effect: nproc is not auto")
     if entry.extra.get("n", 1) != 1:
         found.append(f"{path}.n: only the first of the choices is kept")
     if entry.key is not None and entry.key.get_secret_value().startswith("$"):

@@ -43,7 +43,7 @@ class ModelSpec:
         connect_timeout_s: seconds to connect.
         retry: most tries per question.
         wait_s: scale in seconds of the first wait before another try.
-        nproc: most requests in flight.
+        nproc: most requests in flight to one address.
         rpm: most requests a minute, None unbounded.
         tpm: most tokens a minute, None unbounded.
         urls: all addresses that serve the model, `url` being the first; each has `nproc`, `rpm` and `tpm` for itself.

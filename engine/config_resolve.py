@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -36,8 +36,11 @@ _LMDEPLOY_TIMEOUT_S: Final = 1980.0
 _LONGEST_NAME: Final = 150
 _EVAL: Final = "eval_config"
 _OF_EMBEDDED: Final = frozenset(
-    {"name", "type", "img_size", "total_img_size", "max_file_size", "nproc", "rpm", "retry", "wait", "verbose"}
-)
+    {
+        "name", "type", "img_size", "total_img_size", "max_file_size", "nproc", "nproc_max", "rpm", "retry", "wait",
+        "verbose",
+    }
+)  # fmt: skip
 """Fields of a model that an embedded one has, too."""
 
 
@@ -89,7 +92,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         no_timestamp=task.no_timestamp,
         data_root=data_root,
         mirror=config.mirror,
-        nproc=config.nproc or config.api_nproc,
+        nproc=_nproc(None, config)["nproc"],
         rpm=config.rpm,
         tpm=config.tpm,
         retry=config.retry or _RETRY,
@@ -130,13 +133,15 @@ def _data_notes(config: EvalConfig) -> list[str]:
 
 def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
     assert entry.type is not None
-    url = completions_url(entry.api_base or environment.openai_base or "")
+    given = entry.api_base or environment.openai_base or ""
+    urls = tuple(completions_url(url) for url in ([given] if isinstance(given, str) else given))
     return ModelSpec(
         name=result_name(entry.type),
         model=entry.type,
         style="openai",
-        url=url,
-        key=entry.key if entry.key is not None else _ambient_key(entry, url, environment),
+        url=urls[0],
+        urls=urls,
+        key=entry.key if entry.key is not None else _ambient_key(entry, urls, environment),
         temperature=entry.temperature,
         max_tokens=entry.max_tokens,
         extra=entry.extra,
@@ -150,7 +155,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         connect_timeout_s=entry.connect_timeout or config.connect_timeout,
         retry=entry.retry or config.retry or _RETRY,
         wait_s=_WAIT_S if entry.wait is None else entry.wait,
-        nproc=entry.nproc or config.nproc or config.api_nproc,
+        **_nproc(entry, config),
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
         price=entry.price,
@@ -178,7 +183,7 @@ def _embedded(entry: ModelEntry, config: EvalConfig, environment: Environment, p
         connect_timeout_s=config.connect_timeout,
         retry=entry.retry or config.retry or _RETRY,
         wait_s=_WAIT_S if entry.wait is None else entry.wait,
-        nproc=entry.nproc or config.nproc or processors(),
+        **_nproc(entry, config, processors()),
         rpm=entry.rpm or config.rpm,
         tpm=None,
     )
@@ -212,19 +217,31 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         connect_timeout_s=config.connect_timeout,
         retry=config.retry or _RETRY,
         wait_s=_WAIT_S,
-        nproc=config.nproc or config.api_nproc,
+        **_nproc(None, config),
         rpm=config.rpm,
         tpm=config.tpm,
         price=entry.price,
     )
 
 
-def _ambient_key(entry: ModelEntry, url: str, environment: Environment) -> SecretStr:
+def _ambient_key(entry: ModelEntry, urls: Sequence[str], environment: Environment) -> SecretStr:
     """OpenAI's key goes to OpenAI and to the address that the environment names beside it, nowhere else."""
-    trusted = entry.api_base is None or urlsplit(url).hostname == _OPENAI_HOST
+    trusted = entry.api_base is None or all(urlsplit(url).hostname == _OPENAI_HOST for url in urls)
     if trusted and environment.openai_key is not None:
         return environment.openai_key
     return environment.api_key or SecretStr("EMPTY")
+
+
+class _InFlight(TypedDict):
+    nproc: int
+    nproc_auto: bool
+
+
+def _nproc(entry: ModelEntry | None, config: EvalConfig, default: int | None = None) -> _InFlight:
+    nproc = (entry.nproc if entry else None) or config.nproc or default or config.api_nproc
+    if nproc != "auto":
+        return {"nproc": nproc, "nproc_auto": False}
+    return {"nproc": (entry.nproc_max if entry else None) or config.nproc_max, "nproc_auto": True}
 
 
 def _min_edge(environment: Environment, protocol: Protocol) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -13,10 +13,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .config_problems import refuse, shown
 
 __all__ = [
+    "Addresses",
     "Amount",
     "Base",
     "Count",
     "JsonObject",
+    "Nproc",
     "PathText",
     "Rate",
     "Seconds",
@@ -69,6 +71,31 @@ def _url(value: str) -> str:
             "http://localhost:8000/v1/chat/completions"
         )
     return value
+
+
+def _addresses(value: object) -> object:
+    """Takes one address or a list of them; a list with one address is that address."""
+    if isinstance(value, str):
+        return _url(value)
+    if not isinstance(value, list):
+        raise refuse(f"given {shown(value)}, expected an address or a list of them")
+    if not value:
+        raise refuse("given an empty list, expected an address")
+    for position, address in enumerate(value):
+        if not isinstance(address, str):
+            raise refuse(f"given {shown(address)} at [{position}], expected an address")
+        _url(address)
+        if address.rstrip("/") in (other.rstrip("/") for other in value[:position]):
+            raise refuse(f"the address at [{position}] is there twice")
+    return value if len(value) > 1 else value[0]
+
+
+def _nproc(value: object) -> object:
+    number = _integral(value)
+    if value == "auto" or (isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= _MOST):
+        return number
+    bound = isinstance(number, (int, float)) and not isinstance(number, bool) and number < 1
+    raise refuse(f"given {shown(value)}, expected {'at least 1' if bound else 'a whole number such as 64, or auto'}")
 
 
 def _header_safe(value: SecretStr) -> SecretStr:
@@ -142,11 +169,13 @@ def later(default: object, reason: str) -> BeforeValidator:
 
 
 Count: TypeAlias = Annotated[int, BeforeValidator(_integral), Field(ge=1, le=_MOST)]
+Nproc: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_nproc)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Word: TypeAlias = Annotated[str, AfterValidator(_word)]
 PathText: TypeAlias = Annotated[str, AfterValidator(_word)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
+Addresses: TypeAlias = Annotated[str | list[str], BeforeValidator(_addresses)]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_safe)]
 JsonObject: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_json_text), AfterValidator(_sendable)]

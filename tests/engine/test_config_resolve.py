@@ -259,6 +259,40 @@ def test_benchmarks_that_cannot_be_run_yet():
     )
 
 
+def test_nproc_auto_is_bounded_by_nproc_max():
+    (model,) = plan("eval_config.nproc=auto").models
+    assert (model.nproc, model.nproc_auto) == (512, True)
+    (model,) = plan("eval_config.nproc=auto", "eval_config.nproc_max=64").models
+    assert (model.nproc, model.nproc_auto) == (64, True)
+    (model,) = plan("eval_config.nproc=auto", "eval_config.model[0].nproc_max=32").models
+    assert (model.nproc, model.nproc_auto) == (32, True)
+    (model,) = plan("eval_config.nproc=auto", "eval_config.model[0].nproc=8").models
+    assert (model.nproc, model.nproc_auto) == (8, False)
+    (model,) = plan("eval_config.model[0].nproc=auto").models
+    assert (model.nproc, model.nproc_auto) == (512, True)
+
+
+def test_nproc_max_without_auto_has_no_effect_and_that_is_said():
+    assert plan("eval_config.nproc_max=64").notes == ("eval_config.nproc_max has no effect: nproc is not auto",)
+    assert plan("eval_config.model[0].nproc_max=64").notes == (
+        "eval_config.model[0].nproc_max has no effect: nproc is not auto",
+    )
+    assert plan("eval_config.nproc=auto", "eval_config.nproc_max=64", "eval_config.model[0].nproc_max=6").notes == ()
+
+
+def test_every_address_of_a_model_is_completed():
+    (model,) = plan("eval_config.model[0].api_base=[http://a:8000, http://b:8000/v1]").models
+    assert model.urls == ("http://a:8000/v1/chat/completions", "http://b:8000/v1/chat/completions")
+    assert model.url == model.urls[0]
+    assert not any("http" in str(value) for value in model.determines().values())
+
+
+def test_openais_key_goes_to_no_list_that_names_another_host():
+    addresses = "eval_config.model[0].api_base=[https://api.openai.com/v1, http://b:8000]"
+    (model,) = plan(addresses, environ={"OPENAI_API_KEY": "sk-openai", "EYECHART_API_KEY": "own"}).models
+    assert model.key.get_secret_value() == "own"
+
+
 def test_home_in_paths(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert plan("work_dir=~/out").work_dir == Path("/home/me/out")
@@ -271,7 +305,8 @@ def test_home_in_paths(monkeypatch):
         "work_dir=elsewhere", "eval_config.nproc=64", "eval_config.rpm=5", "eval_config.tpm=5", "eval_config.retry=1",
         "eval_config.timeout=5", "eval_config.mode=infer", "eval_config.reuse=true", "eval_config.model[0].key=sk-1",
         "eval_config.model[0].api_base=http://other:9", "eval_config.quiet=true", "eval_config.data_root=/d",
-        "eval_config.judge=exact_matching", "eval_config.model[0].temperature=0",
+        "eval_config.judge=exact_matching", "eval_config.model[0].temperature=0", "eval_config.nproc=auto",
+        "eval_config.model[0].api_base=[http://other:9, http://another:9]", "eval_config.nproc_max=9",
     ],
 )  # fmt: skip
 def test_the_same_command_again_has_the_same_digest(override):
