@@ -45,6 +45,7 @@ class Verbs:
     def add_to(self, app: typer.Typer) -> None:
         """Makes them verbs of a command line."""
         app.command(cls=o.SeveralValues)(self.doctor)
+        app.command(cls=o.SeveralValues)(self.estimate)
 
     def doctor(
         self,
@@ -105,6 +106,62 @@ class Verbs:
         else:
             self._say(f"\n{_summary(checks)}")
         return code
+
+    def estimate(
+        self,
+        config: o.Config = None,
+        *,
+        assignments: o.Assignments = None,
+        model: o.Model = None,
+        api_base: o.ApiBase = None,
+        key: o.Key = None,
+        temperature: o.Temperature = None,
+        max_tokens: o.MaxTokens = None,
+        img_size: o.ImgSize = None,
+        system_prompt: o.SystemPrompt = None,
+        data: o.Data = None,
+        limit: o.Limit = None,
+        work_dir: o.WorkDir = None,
+        protocol: o.ProtocolName = None,
+        mode: o.Mode = None,
+        use_cache: o.UseCache = None,
+        data_root: o.DataRoot = None,
+        mirror: o.Mirror = None,
+        nproc: o.Nproc = None,
+        rpm: o.Rpm = None,
+        tpm: o.Tpm = None,
+        timeout: o.Timeout = None,
+        retry: o.Retry = None,
+        probes: o.Probes = 4,
+        no_probe: o.NoProbe = False,
+        as_json: o.AsJson = False,
+    ) -> int:
+        """Tell what a run would ask, send, take and cost, and show three prompts as they are sent.
+
+        Takes the same file and options as eval. Asks each model a few questions of each benchmark for real, for the
+        server's own count of tokens and its speed; nothing of it is stored.
+        """
+        given = dict(locals())
+        from functools import partial  # noqa: PLC0415
+
+        import anyio  # noqa: PLC0415  (slow to import)
+        import orjson  # noqa: PLC0415
+
+        from .cli_estimate import estimate_parts  # noqa: PLC0415
+        from .engine.estimate import estimate  # noqa: PLC0415
+
+        plans = _plans(config, assignments, given)
+        found = [anyio.run(partial(estimate, plan, probes=0 if no_probe else probes)) for plan in plans]
+        if as_json:
+            record = found[0].as_dict() if len(found) == 1 else [one.as_dict() for one in found]
+            self._say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        else:
+            for one in found:
+                self._show(estimate_parts(one))
+        silent = [sentence for one in found for sentence in one.unanswered]
+        for sentence in silent:
+            self._complain(f"{sentence}. eyechart doctor looks for the reason")
+        return 3 if silent else 0
 
 
 async def _examine(examine: Any, plans: list[RunPlan], timeout_s: float, tell: Callable[[Check], None]) -> Any:

@@ -66,7 +66,7 @@ class _Asked:
 async def check_model(
     spec: ModelSpec, *, timeout_s: float, machine: Machine, shows_pictures: bool = True
 ) -> tuple[Check, ...]:
-    """Follows the way of a request to one model; sends at most four tiny ones.
+    """Follows the way of a request to one model; sends at most four tiny ones to each of its addresses.
 
     Args:
         spec: the model.
@@ -79,17 +79,45 @@ async def check_model(
         if problem is None:
             return (ok("endpoint", spec.name, "runs in this process; what it needs is installed"),)
         return (failure("endpoint", spec.name, problem, "install it, or choose another model"),)
-    way = await connect(spec.url, spec.name, timeout_s=timeout_s, now=machine.now())
+    addresses = spec.urls or (spec.url,)
+    replicas = [
+        await _check_address(
+            replace(spec, url=url, urls=()),
+            spec.name if len(addresses) == 1 else f"{spec.name} at {urlsplit(url).netloc}",
+            timeout_s=timeout_s,
+            machine=machine,
+            shows_pictures=shows_pictures,
+        )
+        for url in addresses
+    ]
+    if any(_works(checks) for checks in replicas):  # a run sets the others aside
+        replicas = [[_lessened(check) for check in checks] for checks in replicas]
+    return tuple(check for checks in replicas for check in checks)
+
+
+def _works(checks: Sequence[Check]) -> bool:
+    return all(check.status != "failure" for check in checks)
+
+
+def _lessened(check: Check) -> Check:
+    return replace(check, status="warning") if check.status == "failure" else check
+
+
+async def _check_address(
+    spec: ModelSpec, subject: str, *, timeout_s: float, machine: Machine, shows_pictures: bool
+) -> list[Check]:
+    way = await connect(spec.url, subject, timeout_s=timeout_s, now=machine.now())
     if not way.reached:
-        return way.checks
-    visit = _Visit(spec, timeout_s, machine, shows_pictures, list(way.checks))
+        return list(way.checks)
+    visit = _Visit(spec, subject, timeout_s, machine, shows_pictures, list(way.checks))
     await visit.run()
-    return tuple(visit.checks)
+    return visit.checks
 
 
 @dataclass(slots=True)
 class _Visit:
     spec: ModelSpec
+    subject: str
     timeout_s: float
     machine: Machine
     shows_pictures: bool
@@ -170,7 +198,7 @@ class _Visit:
             case RateLimited() | Overloaded():
                 text = f"the server is there and takes no request just now: {error}"
                 self.checks.append(
-                    warning("endpoint", self.spec.name, text, "try again; if it stays so, lower nproc or set rpm")
+                    warning("endpoint", self.subject, text, "try again; if it stays so, lower nproc or set rpm")
                 )
             case Timeout():
                 self._fail(f"no answer in time: {error}", "is it still loading? --check-timeout 120 waits longer")
@@ -185,7 +213,7 @@ class _Visit:
             return
         if name not in listed.names:
             found = f"the server lists {self._names()}, not {name!r}; what answers may be another model"
-            self.checks.append(warning("endpoint", self.spec.name, found, self._name_remedy()))
+            self.checks.append(warning("endpoint", self.subject, found, self._name_remedy()))
             return
         self._good(f"the server lists {name!r}")
         context, most = listed.contexts.get(name), self.spec.max_tokens
@@ -207,7 +235,7 @@ class _Visit:
                 "(--limit-mm-per-prompt)"
             )
             kind = failure if self.shows_pictures else warning
-            self.checks.append(kind("endpoint", self.spec.name, found, remedy))
+            self.checks.append(kind("endpoint", self.subject, found, remedy))
         elif isinstance(seen.error, EmptyAnswer):
             self._fail(f"answers without any text: {seen.error}", "try the model by hand; look into the server's log")
         else:
@@ -219,13 +247,13 @@ class _Visit:
         if not reply.text:
             found = f"no answer text within {_MOST_TOKENS} tokens; the model may think first"
             remedy = f"see that max_tokens ({self.spec.max_tokens}) leaves room for thinking and the answer"
-            self.checks.append(warning("endpoint", self.spec.name, found, remedy))
+            self.checks.append(warning("endpoint", self.subject, found, remedy))
         else:
             said = clean(reply.text, 40)
             self._good(f"takes pictures: said {said!r} of a red disc, in {seen.seconds:.2f} s")
         if told.reply is None:
             found = f"takes pictures, but a request without one fails: {told.error}"
-            self.checks.append(warning("endpoint", self.spec.name, found))
+            self.checks.append(warning("endpoint", self.subject, found))
 
     def _tell_usage(self, seen: _Asked, told: _Asked) -> None:
         if seen.reply is None:
@@ -234,12 +262,12 @@ class _Visit:
         without = told.reply.usage.prompt_tokens if told.reply and told.reply.usage else None
         if with_picture is None:
             found = "replies hold no token counts (usage): tpm cannot be kept, and estimate cannot tell tokens or cost"
-            self.checks.append(warning("endpoint", self.spec.name, found, "switch usage on at the server if it can"))
+            self.checks.append(warning("endpoint", self.subject, found, "switch usage on at the server if it can"))
         elif without is not None and with_picture - without < _FEW_TOKENS and "red" not in seen.reply.text.lower():
             counts = f"the prompt counts {with_picture} tokens with it and {without} without"
             found = f"the picture seems to be left out: {counts}"
             remedy = "ask the model about a picture by hand; some servers drop pictures without a word"
-            self.checks.append(warning("endpoint", self.spec.name, found, remedy))
+            self.checks.append(warning("endpoint", self.subject, found, remedy))
         else:
             more = "" if without is None else f", {with_picture - without} of them the picture"
             self._good(f"counts tokens: {with_picture} in this prompt{more}")
@@ -247,10 +275,10 @@ class _Visit:
     # -- words -------------------------------------------------------------------------------------------------------
 
     def _good(self, found: str) -> None:
-        self.checks.append(ok("endpoint", self.spec.name, found))
+        self.checks.append(ok("endpoint", self.subject, found))
 
     def _fail(self, found: str, remedy: str) -> None:
-        self.checks.append(failure("endpoint", self.spec.name, found, remedy))
+        self.checks.append(failure("endpoint", self.subject, found, remedy))
 
     def _is_unknown_model(self, error: NotFound) -> bool:
         names = self.listed.names if self.listed else ()

@@ -14,6 +14,7 @@ from ..messages import Image, InlineMedia, Message, Text, Video
 from ..records import Sample
 from .media import MediaSettings, load_image, prepare_messages
 from .sniff import look
+from .survey import characters
 
 __all__ = ["PictureShown", "Rendered", "Turn", "prepare_prompt"]
 
@@ -108,7 +109,7 @@ def prepare_prompt(benchmark: Benchmark, sample: Sample, model: Model, media: Me
     names = [image.name for image in images]
     ready = prepare_messages(messages, media)
     request = model.encode(ready)
-    kept = sum(len(image.base64 or b"") for image in images)
+    kept = sum(map(characters, images))
     return Rendered(benchmark.name, sample.index, tuple(_sent(request, names) or _said(ready, names)), request, kept)
 
 

@@ -11,7 +11,7 @@ from ..errors import DataError, MediaError
 from ..messages import Image
 from ..records import Sample
 
-__all__ = ["Survey", "spread", "survey"]
+__all__ = ["Survey", "characters", "spread", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def survey(benchmark: Benchmark, limit: int | None, choose: Callable[[int], Coll
         rows += 1
         try:
             shown = benchmark.source.images(last)
-            size += sum(map(_characters, shown))
+            size += sum(map(characters, shown))
         except (MediaError, DataError, OSError):  # that sample fails in a run; the others do not
             unreadable += 1
             continue
@@ -70,8 +70,12 @@ def survey(benchmark: Benchmark, limit: int | None, choose: Callable[[int], Coll
     return Survey(rows, pictures, size, unreadable, tuple(kept))
 
 
-def _characters(image: Image) -> int:
-    """Length of a picture's base64 text."""
+def characters(image: Image) -> int:
+    """Returns the length of a picture's base64 text, as it would be in a request.
+
+    Raises:
+        OSError: its file is not there.
+    """
     if image.base64 is not None:
         return len(image.base64)
     assert image.path is not None

@@ -7,18 +7,16 @@ import errno
 import hashlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from PIL import Image
 
+import eyechart.adapters.embedded
 import eyechart.benchmarks.digest
 from eyechart.benchmarks.catalog import catalog, find_entry
 from eyechart.engine.check import Check, exit_code, failure, ok, warning
@@ -57,29 +55,12 @@ def plan(tmp_path: Path) -> Callable[..., Any]:
     def build(address: str, *, model: dict[str, Any] | None = None, **fields: Any) -> Any:
         fields.setdefault("data", [str(write(tmp_path / "Shapes.tsv"))])
         entry = {"type": "mock", "name": "CustomAPIModel", "api_base": address, **(model or {})}
+        entry = {name: value for name, value in entry.items() if value is not None}
         config = {"model": [entry], "data_root": str(tmp_path), **fields}
         (task,) = load_tasks({"work_dir": str(tmp_path / "outputs"), "eval_config": config})
         return resolve(task, read_environment({}))
 
     return build
-
-
-@pytest.fixture
-async def serve_replies(anyio_backend: object) -> AsyncIterator[Callable[..., Any]]:
-    """``url = await serve_replies(200, {...})``: a server that says the same to everybody."""
-    async with AsyncExitStack() as stack:
-
-        async def start(status: int, body: dict[str, Any]) -> str:
-            async def reply(request: web.Request) -> web.Response:
-                await request.read()
-                return web.json_response(body, status=status)
-
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", reply)
-            server = await stack.enter_async_context(TestServer(app))
-            return str(server.make_url("/v1"))
-
-        yield start
 
 
 async def look(plan: Any, machine: Machine = MACHINE, timeout_s: float = 5.0) -> tuple[Check, ...]:
@@ -271,6 +252,34 @@ async def test_max_tokens_beyond_the_context(mock_server, plan) -> None:
     server = await mock_server(max_context=2048)
     found = the_one(bad(await look(plan(server.base_url))))
     assert found.found == "max_tokens 2048 leaves no room for a prompt in the model's context of 2048 tokens"
+
+
+def with_urls(plan: Any, *urls: str) -> Any:
+    return replace(plan, models=(replace(plan.models[0], url=urls[0], urls=urls),))
+
+
+async def test_each_replica_is_looked_at_and_a_dead_one_is_a_warning(mock_server, plan) -> None:
+    server = await mock_server()
+    dead = f"http://127.0.0.1:{free_port()}/v1"
+    checks = await look(with_urls(plan(server.url), server.url, f"{dead}/chat/completions"))
+    found = the_one(bad(checks))
+    assert found.status == "warning"
+    assert found.subject == f"mock at {dead.removeprefix('http://').removesuffix('/v1')}"
+    assert found.found.startswith("connection refused")
+    urls = [f"{dead}/chat/completions", f"{dead}/chat/completions".replace("127.0.0.1", "localhost")]
+    both = await look(with_urls(plan(dead), *urls))
+    assert [check.status for check in bad(both)] == ["failure", "failure"]
+    assert exit_code(both) == 3
+
+
+async def test_an_embedded_model(plan, monkeypatch) -> None:
+    made = plan("http://h", model={"name": "EyechartReader", "type": "EyechartReader", "api_base": None})
+    monkeypatch.setattr(eyechart.adapters.embedded, "find_spec", lambda name: None)
+    found = the_one(bad(await look(made)))
+    assert "not installed here: pip install 'eyechart[demo]'" in found.found
+    assert exit_code([found]) == 3
+    monkeypatch.setattr(eyechart.adapters.embedded, "find_spec", lambda name: name)
+    assert bad(await look(made)) == []
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
