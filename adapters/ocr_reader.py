@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from anyio import CapacityLimiter, to_thread
+from PIL import Image as Pillow
+from PIL import ImageOps
 
 from ..errors import BadRequest, ServerFault
 from ..messages import Image, InlineMedia, Message, Text, Video
@@ -34,7 +36,9 @@ _NAME: Final = "EyechartReader"
 _PACKAGES: Final = ("rapidocr", "onnxruntime")
 _RULES: Final = 1
 """Raised when the rules of `reading` change, so that stored answers of older rules are asked again."""
-_MOST_PIXELS: Final = 100_000_000
+_MOST_PIXELS: Final = 64_000_000
+_LONGEST: Final = 30
+"""How many times longer than high, or higher than long, a picture may be for RapidOCR; others get a margin."""
 _SETTINGS: Final = MappingProxyType(
     {
         "Global.log_level": "critical",
@@ -130,16 +134,23 @@ class OcrReader:
             below += 2.0 * max(picture.size)
 
 
-def _decode(data: bytes, number: int) -> Any:
-    from PIL import Image as Pillow  # noqa: PLC0415  (only who reads pictures needs it)
-
+def _decode(data: bytes, number: int) -> Pillow.Image:
     try:
         with Pillow.open(io.BytesIO(base64.b64decode(data, validate=True))) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise BadRequest(f"picture {number} is too large to be read: {picture.width} x {picture.height} pixels")
-            return picture.convert("RGB")
+            return _with_margin(picture.convert("RGB"))
     except (binascii.Error, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise BadRequest(f"picture {number} cannot be decoded: {error}") from error
+
+
+def _with_margin(picture: Pillow.Image) -> Pillow.Image:
+    width, height = picture.size
+    least = max(width, height) // _LONGEST
+    if min(width, height) >= least:
+        return picture
+    margin = (max(0, least - width + 1) // 2, max(0, least - height + 1) // 2)
+    return ImageOps.expand(picture, margin, "white")
 
 
 def _load() -> RapidOCR:
