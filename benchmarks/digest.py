@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,20 @@ class VerifyResult:
         )
 
 
-def file_md5(path: Path, data_root: Path) -> str:
+def _go_on() -> None:
+    """Lets a file be read to its end."""
+
+
+def file_md5(path: Path, data_root: Path, pause: Callable[[], None] = _go_on) -> str:
     """Returns the MD5 of a file; reads it only if it changed since the last time.
 
     The answers are kept in ``<data_root>/.eyechart/digests.json`` by path, size and time; where that cannot be
     written the file is read each time. Reads about 0.6 GB/s, so call it in a thread.
+
+    Args:
+        path: the file.
+        data_root: where benchmark files lie.
+        pause: called before every megabyte; what it raises ends the reading.
 
     Raises:
         DataError: the file cannot be read.
@@ -67,7 +76,7 @@ def file_md5(path: Path, data_root: Path) -> str:
         known = _load(store).get(key)
         if isinstance(known, list) and known[:2] == state and len(known) == 3 and isinstance(known[2], str):  # noqa: PLR2004
             return known[2]
-        digest = _hash(path)
+        digest = _hash(path, pause)
         after = path.stat()
     except OSError as err:
         raise DataError(f"cannot read {path}: {err.strerror}") from err
@@ -77,10 +86,11 @@ def file_md5(path: Path, data_root: Path) -> str:
     return digest
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, pause: Callable[[], None]) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
+            pause()
             digest.update(block)
     return digest.hexdigest()
 
@@ -141,15 +151,17 @@ def verify(name: str, data_root: Path) -> VerifyResult:
     return verify_file(name, path, data_root)
 
 
-def verify_file(name: str, path: Path, data_root: Path) -> VerifyResult:
+def verify_file(name: str, path: Path, data_root: Path, pause: Callable[[], None] = _go_on) -> VerifyResult:
     """Compares a given file with the benchmark of that name in the catalogue; blocks like `verify`.
+
+    ``pause`` is that of `file_md5`.
 
     Raises:
         DataError: the file cannot be read.
     """
     known = catalog().get(name)
     expected = known.md5 if known else None
-    digest = file_md5(path, data_root)
+    digest = file_md5(path, data_root, pause)
     status: Literal["ok", "other", "unknown"] = "unknown"
     if expected is not None:
         status = "ok" if digest == expected else "other"

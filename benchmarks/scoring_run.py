@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import is_
+from typing import Final
 
 import anyio
 import anyio.lowlevel
@@ -17,8 +18,10 @@ from ..scoring.judge import Judge, JudgeRequest
 from ..scoring.round_trip import round_trip_table
 from .base import Benchmark, Scored
 
-__all__ = ["finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
+__all__ = ["SCORING_FAULTS", "finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
 
+SCORING_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a rule raises that does not hold for an answer: a fault of the rule, which must not cost a run its answers."""
 _SHOWN = 5
 _STEPS_BETWEEN_PAUSES = 256
 

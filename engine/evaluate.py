@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..benchmarks.base import Benchmark
-from ..benchmarks.scoring_run import score_samples
+from ..benchmarks.scoring_run import SCORING_FAULTS, score_samples
 from ..errors import DataError
 from ..records import ScoreResult
 from .chart import CHART, categories, svg_chart
@@ -19,6 +20,8 @@ from .tally import tally
 __all__ = ["PREDICTIONS", "evaluate", "save_scores"]
 
 PREDICTIONS = "predictions.jsonl"
+
+log = logging.getLogger("eyechart")
 
 
 def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | None, score: bool = True) -> Entry:
@@ -46,7 +49,17 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
         result = score_samples(benchmark, answered, counted.answers)
     except DataError as error:
         return Entry(model, benchmark.name, len(samples), counted, error=str(error))
+    except SCORING_FAULTS as fault:
+        log.exception("the scoring of %s has a fault", benchmark.name)
+        return Entry(model, benchmark.name, len(samples), counted, error=_told(fault))
     return Entry(model, benchmark.name, len(samples), counted, score=result, plotted=benchmark.plots_categories)
+
+
+def _told(fault: Exception) -> str:
+    return (
+        f"eyechart's scoring has a fault, please report it: {type(fault).__name__}: {fault}. The answers are kept: "
+        "`eyechart score` scores them once it is mended"
+    )
 
 
 def save_scores(entry: Entry, job_dir: Path) -> None:

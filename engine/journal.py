@@ -111,25 +111,42 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record.setdefault("repeat", 0), int) else None
 
 
-def _prediction(record: dict[str, Any]) -> Prediction | None:
+def _prediction(record: dict[str, Any]) -> Prediction:
+    """Reads a whole line. Whatever `_record` takes counts, so that no answer is known to one reader only."""
     failure, usage = record.get("failure"), record.get("usage")
-    try:
-        return Prediction(
-            index=record["index"],
-            repeat=record["repeat"],
-            fingerprint=record["fingerprint"],
-            prediction=None if isinstance(failure, dict) else record["prediction"],
-            failure=Failure(**failure) if isinstance(failure, dict) else None,
-            reasoning=record.get("reasoning"),
-            finish_reason=record.get("finish_reason"),
-            usage=Usage(**usage) if isinstance(usage, dict) else None,
-            latency_s=record.get("latency_s"),
-            attempts=record.get("attempts", 0),
-            at=record.get("at", ""),
-            setup=record.get("setup"),
-        )
-    except TypeError:
-        return None
+    return Prediction(
+        index=record["index"],
+        repeat=record["repeat"],
+        fingerprint=record["fingerprint"],
+        prediction=None if isinstance(failure, dict) else record["prediction"],
+        failure=_read_failure(failure) if isinstance(failure, dict) else None,
+        reasoning=_of(str, record.get("reasoning")),
+        finish_reason=_of(str, record.get("finish_reason")),
+        usage=_read_usage(usage) if isinstance(usage, dict) else None,
+        latency_s=_of((int, float), record.get("latency_s")),
+        attempts=_of(int, record.get("attempts")) or 0,
+        at=_of(str, record.get("at")) or "",
+        setup=_of(str, record.get("setup")),
+    )
+
+
+def _read_failure(failure: dict[str, Any]) -> Failure:
+    stage = failure.get("stage")
+    return Failure(
+        _of(str, failure.get("kind")) or "unknown",
+        _of(str, failure.get("message")) or "",
+        stage if stage in ("prepare", "ask", "judge") else "ask",
+        _of(int, failure.get("status")),
+    )
+
+
+def _read_usage(usage: dict[str, Any]) -> Usage:
+    return Usage(_of(int, usage.get("prompt_tokens")), _of(int, usage.get("completion_tokens")))
+
+
+def _of(kind: type | tuple[type, ...], value: Any) -> Any:
+    """Returns a value of the kind it should be, None for any other: a foreign field costs no answer."""
+    return value if isinstance(value, kind) else None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
@@ -152,8 +169,8 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
     """
     for _, line, finished in _lines(path):
         record = _record(line) if finished else None
-        if record is not None and (prediction := _prediction(record)) is not None:
-            yield prediction
+        if record is not None:
+            yield _prediction(record)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -179,7 +196,7 @@ def read_ledger(path: Path) -> Ledger:
         entries[record["index"], record["repeat"]] = Entry(
             record["fingerprint"],
             setups.setdefault(setup, setup) if isinstance(setup, str) else None,
-            "failure" not in record,
+            not isinstance(record.get("failure"), dict),
         )
     return Ledger(entries, lines, tuple(bad), torn)
 

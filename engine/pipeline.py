@@ -18,6 +18,7 @@ import anyio
 from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
 
 from ..adapters.base import Request
+from ..benchmarks.scoring_run import SCORING_FAULTS, score_one
 from ..errors import AuthError, DataError, EmptyAnswer, EndpointError, NotFound
 from ..records import Failure, Prediction, Reply
 from .journal import encode_line
@@ -273,8 +274,8 @@ class Pipeline:
 def _running_score(item: Item, prediction: Prediction) -> None:
     job: Job = item.job
     try:
-        scored = job.benchmark.score(item.sample, prediction.prediction) if not prediction.failure else None
-    except DataError:
-        return  # the row's own answer is unreadable: the final scoring says so, with the row
+        scored = score_one(job.benchmark, item.sample, prediction.prediction)
+    except (DataError, *SCORING_FAULTS):
+        return  # the final scoring says so
     job.progress.scored += 1
-    job.progress.points += scored.points if scored else 0.0
+    job.progress.points += scored.points

@@ -42,12 +42,17 @@ def kept_fields(plan: RunPlan, known: Mapping[str, Any]) -> dict[str, Any]:
     """
     if plan.mode == "eval" and isinstance(known.get("config"), dict):
         return {name: known.get(name) for name in ("digest", "config", "secrets")}
-    before = known.get("secrets") or ()
     return {
         "digest": plan.digest,
         "config": kept_config(plan),
-        "secrets": list(dict.fromkeys((*before, *plan.secrets))),
+        "secrets": list(dict.fromkeys((*_secrets(known), *plan.secrets))),
     }
+
+
+def _secrets(manifest: Mapping[str, Any]) -> list[str]:
+    """Paths of the secrets that a run was begun with, as far as the manifest is what it should be."""
+    kept = manifest.get("secrets")
+    return [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
 
 
 def plan_of_run(
@@ -122,7 +127,7 @@ def _missing_secrets(manifest: Mapping[str, Any], plan: RunPlan, assignments: Se
     keys["eval_config.key"] = plan.models[0].key
     return [
         path
-        for path in manifest.get("secrets") or ()
+        for path in _secrets(manifest)
         if path not in given and (path not in keys or keys[path].get_secret_value() in _NO_KEY)
     ]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
+from itertools import product
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import anyio
 from anyio import create_task_group, open_signal_receiver, to_thread
@@ -23,13 +25,16 @@ from ..errors import ConfigError, StorageError
 from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
 from .progress import RunProgress
-from .report import Report
+from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
 from .session import Session, first_error
 
 __all__ = ["Display", "run_plan", "run_task", "run_task_async"]
 
 log = logging.getLogger("eyechart")
+
+_LONGEST_FILE_NAME: Final = 240
+"""File systems allow 255 bytes; some are for what is added while a file is written."""
 
 Display: TypeAlias = Callable[[RunProgress], AbstractAsyncContextManager[None]]
 """Shows the progress of a run as long as its context is open."""
@@ -61,7 +66,7 @@ def run_task(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> R
         raise RuntimeError("an event loop is running already: use `await run_task_async(...)` here")
     plans = _plans(task_cfg, environ)
     reports = anyio.run(run_plans, plans)
-    if any(report.state == "interrupted" for report in reports):
+    if len(reports) < len(plans) or any(report.state == "interrupted" for report in reports):
         raise KeyboardInterrupt(f"interrupted; `eyechart resume {reports[-1].run_dir}` continues")
     for report in reports:
         report.raise_for_problems()
@@ -169,6 +174,7 @@ async def run_plan(
     with first_error():
         async with show(progress):
             benchmarks = await _open_benchmarks(plan, progress)
+            _check_names(plan, benchmarks)
             with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
                 progress.run_dir = folder.path
                 for note in (*plan.notes, *progress.notes):
@@ -208,6 +214,17 @@ async def _open_benchmarks(plan: RunPlan, progress: RunProgress) -> list[Benchma
     return benchmarks
 
 
+def _check_names(plan: RunPlan, benchmarks: Sequence[Benchmark]) -> None:
+    """Refuses names whose result table no file system could hold, before anything is asked."""
+    for model, benchmark in product(plan.models, benchmarks):
+        name = csv_name(model.name, benchmark.name)
+        if len(os.fsencode(name)) > _LONGEST_FILE_NAME:
+            raise ConfigError(
+                f"the results of {model.name} on {benchmark.name} would be filed under a name of more than "
+                f"{_LONGEST_FILE_NAME} bytes; give the benchmark's file a shorter name"
+            )
+
+
 def _load(name: str, plan: RunPlan) -> Benchmark:
     return load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol)
 
@@ -238,7 +255,8 @@ def _log_file(run_dir: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
-    level, log.level = log.level, logging.INFO
+    level = log.level
+    log.setLevel(logging.INFO)
     try:
         yield
     finally:

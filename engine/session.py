@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
-from anyio import create_task_group, to_thread
+from anyio import create_task_group, from_thread, to_thread
 
 from ..adapters.base import Model
 from ..benchmarks.base import Benchmark
@@ -82,7 +82,7 @@ class Session:
             async with create_task_group() as tasks:
                 counting = anyio.CancelScope()
                 tasks.start_soon(self._count, counting)
-                tasks.start_soon(self._verify)
+                tasks.start_soon(self._verify_until_stopped)
                 async with create_task_group() as models:
                     for spec in self.plan.models:
                         models.start_soon(self._ask, spec)
@@ -111,13 +111,17 @@ class Session:
                 self.progress.jobs.append(job)
 
     def _state(self, entries: Sequence[Entry]) -> State:
-        if self.stop.is_set() and any(entry.missing for entry in entries):
+        if self.stop.is_set() and (self._unasked() or any(entry.missing for entry in entries)):
             return "interrupted"
         if self._problems:
             return "stopped"
         if any(entry.error or entry.missing or entry.tally.failed for entry in entries):
             return "incomplete"
         return "finished"
+
+    def _unasked(self) -> bool:
+        """Whether samples are left that this run did not come to, though an earlier one may have."""
+        return self.plan.mode != "eval" and any(job.done < (job.total or 0) for job in self.progress.jobs)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -129,13 +133,29 @@ class Session:
                 for spec in self.plan.models:
                     self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
 
+    async def _verify_until_stopped(self) -> None:
+        async with create_task_group() as tasks:
+
+            async def give_up() -> None:
+                await self.stop.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(give_up)
+            await self._verify()
+            tasks.cancel_scope.cancel()
+
     async def _verify(self) -> None:
         """Says loudly when a benchmark's file is not the published one; hashing it may take longer than asking."""
         for benchmark in self.benchmarks:
             known = catalog().get(benchmark.name)
             if known is None or known.md5 is None:
                 continue
-            found = await to_thread.run_sync(verify_file, benchmark.name, benchmark.source.path, self.plan.data_root)
+            found = await to_thread.run_sync(
+                partial(verify_file, pause=from_thread.check_cancelled),
+                benchmark.name,
+                benchmark.source.path,
+                self.plan.data_root,
+            )
             self._md5[benchmark.name] = found.md5
             if found.warning:
                 log.warning("%s", found.warning)
@@ -210,14 +230,17 @@ class Session:
             job.state = "scoring"
             entry = await to_thread.run_sync(self._score_one, spec.name, benchmark)
             job.state, job.total = "done", entry.total
-            if job.stale:
-                self.progress.notes.append(
-                    f"{spec.name} on {benchmark.name}: {job.stale} stored answers did not fit the present prompts or "
-                    "parameters and were asked again"
-                )
+            self.progress.notes.extend(f"{spec.name} on {benchmark.name}: {n}" for n in self._age_notes(job, entry))
             job.error = job.error or entry.error
             entries.append(entry)
         return entries
+
+    def _age_notes(self, job: JobProgress, entry: Entry) -> Iterator[str]:
+        if job.stale:
+            yield f"{job.stale} stored answers did not fit the present prompts or parameters and were asked again"
+        old = len(entry.tally.answers) - job.done
+        if old > 0 and self.plan.mode != "eval":
+            yield f"{old} results are of an earlier run: this one ended before it came to them"
 
     def _score_one(self, model: str, benchmark: Benchmark) -> Entry:
         job_dir = self.folder.job(model, benchmark.name)

@@ -6,11 +6,13 @@ import errno
 import os
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyechart.engine.journal import Journal, encode_line, read_ledger, read_predictions
+from eyechart.engine.tally import tally
 from eyechart.errors import StorageError
 from eyechart.records import Failure, Prediction, Usage
 
@@ -105,6 +107,33 @@ def test_zeros_after_a_power_failure_are_a_bad_line_not_an_answer(tmp_path: Path
     path.write_bytes(encode_line(Prediction("0", 0, "f", "A")) + b"\0" * 5000 + b"\n")
     ledger = read_ledger(path)
     assert (set(ledger.entries), ledger.bad_lines) == ({("0", 0)}, (2,))
+
+
+def test_fields_of_another_version_cost_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    lines = [
+        {"index": "0", "fingerprint": "f", "prediction": "A", "usage": {"prompt_tokens": 3, "cached_tokens": 2}},
+        {"index": "1", "fingerprint": "f", "failure": {"kind": "Timeout", "message": "late", "advice": "wait"}},
+        {
+            "index": "2",
+            "fingerprint": "f",
+            "prediction": "B",
+            "failure": None,
+            "latency_s": "1",
+            "attempts": [],
+            "at": 0,
+        },
+        {"index": "3", "fingerprint": "f", "failure": {"kind": ["Timeout"], "stage": {}, "status": "x"}},
+    ]
+    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    read = {p.index: p for p in read_predictions(path)}
+    assert (read["0"].prediction, read["0"].usage) == ("A", Usage(3, None))
+    assert read["1"].failure == Failure("Timeout", "late")
+    assert (read["2"].prediction, read["2"].latency_s, read["2"].attempts) == ("B", None, 0)
+    assert read["3"].failure == Failure("unknown", "")
+    answered = {index: entry.ok for (index, _), entry in read_ledger(path).entries.items()}
+    assert answered == {index: p.failure is None for index, p in read.items()}, "both readers say the same"
+    assert (tally(read.values()).ok, tally(read.values()).failed) == (2, 2)
 
 
 def test_no_journal_is_an_empty_ledger(tmp_path: Path) -> None:

@@ -8,16 +8,23 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from PIL import Image
 
+from eyechart.benchmarks import digest
+from eyechart.benchmarks.base import Scored
+from eyechart.benchmarks.multiple_choice import MultipleChoice
+from eyechart.engine.config import load_tasks, read_environment, resolve_all
 from eyechart.engine.report import Report
-from eyechart.engine.run import run_task_async
+from eyechart.engine.run import run_plan, run_task_async
 from eyechart.errors import ConfigError, DataError, EndpointUnusable, RunLocked, StorageError
+from eyechart.records import Cell, Sample
 
 ROWS = 24
 
@@ -315,6 +322,88 @@ async def test_a_full_disk_stops_the_run_which_then_continues(mock_server, task,
     assert report.state == "finished"
     assert server.stats.requests <= asked + ROWS - len(lines)
     assert len(list((tmp_path / "outputs").iterdir())) == 1
+
+
+@pytest.mark.anyio
+async def test_a_fault_in_the_scoring_costs_no_answer(mock_server, task, monkeypatch) -> None:
+    plain_score = MultipleChoice.score
+
+    def score(self: MultipleChoice, sample: Sample, prediction: Cell) -> Scored:
+        if sample.row == 5:
+            raise KeyError("boom")
+        return plain_score(self, sample, prediction)
+
+    server = await mock_server(mode="fixed")
+    monkeypatch.setattr(MultipleChoice, "score", score)
+    report = await run(task(server))
+    assert (report.state, report.exit_code, report.entries[0].tally.ok) == ("incomplete", 1, ROWS)
+    assert "KeyError: 'boom'" in report.entries[0].error
+    monkeypatch.undo()
+    again = await run(task(server))
+    assert (again.run_dir, again.exit_code, server.stats.requests) == (report.run_dir, 0, ROWS)
+
+
+@pytest.mark.anyio
+async def test_stopped_among_stale_answers_a_run_is_not_finished(mock_server, task) -> None:
+    server = await mock_server(mode="fixed")
+    first = await run(task(server))
+    hotter = {**task(server, model={"temperature": 0.7}, nproc=2), "use_cache": str(first.run_dir)}
+    server.settings = replace(server.settings, latency=0.05)
+    stop = anyio.Event()
+    stopped = []
+
+    async def stop_soon() -> None:
+        while server.stats.requests < ROWS + 4:  # noqa: ASYNC110 (the server has no event to offer)
+            await anyio.sleep(0.01)
+        stop.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stop_soon)
+        (plan,) = resolve_all(load_tasks(hotter), read_environment({}))
+        stopped.append(await run_plan(plan, stop=stop))
+    assert (stopped[0].state, stopped[0].exit_code) == ("interrupted", 130)
+    assert any("results are of an earlier run" in note for note in stopped[0].notes)
+    again = await run(hotter)
+    assert (again.state, server.stats.requests) == ("finished", 2 * ROWS)
+    assert not any("earlier run" in note for note in again.notes)
+
+
+@pytest.mark.anyio
+async def test_stopping_does_not_wait_for_a_file_to_be_verified(mock_server, task, tmp_path, monkeypatch) -> None:
+    stop = anyio.Event()
+
+    def endless(path: Path, pause: Callable[[], None]) -> str:
+        anyio.from_thread.run_sync(stop.set)
+        while True:
+            pause()
+
+    monkeypatch.setattr(digest, "_hash", endless)
+    write_choices(tmp_path / "MMStar.tsv")
+    (plan,) = resolve_all(load_tasks(task(await mock_server(), data=["MMStar"], mirror=None)), read_environment({}))
+    with anyio.fail_after(20):
+        await run_plan(plan, stop=stop)
+
+
+@pytest.mark.anyio
+async def test_a_name_too_long_for_the_result_table_is_told_before_anything_is_asked(mock_server, task, tmp_path):
+    server = await mock_server()
+    data = [str(write_choices(tmp_path / f"{'B' * 110}.tsv"))]
+    with pytest.raises(ConfigError, match="shorter name"):
+        await run(task(server, data=data, model={"type": "m" * 140}))
+    assert server.stats.requests == 0
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.anyio
+async def test_a_manifest_that_holds_nonsense_does_no_harm(mock_server, task) -> None:
+    server = await mock_server(mode="fixed")
+    report = await run(task(server))
+    nonsense = b'{"state": 5, "digest": null, "config": {"eval_config": 7}, "secrets": 8, "created": [], "later": {}}'
+    for content in (b"", b"{", b"[]", nonsense, b"\xff\xfe"):
+        (report.run_dir / "run.json").write_bytes(content)
+        again = await run({**task(server), "use_cache": str(report.run_dir)})
+        assert (again.state, server.stats.requests) == ("finished", ROWS)
+        assert json.loads((report.run_dir / "run.json").read_bytes())["state"] == "finished"
 
 
 @pytest.mark.anyio

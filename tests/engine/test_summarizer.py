@@ -87,4 +87,8 @@ def test_lists():
     assert {"SEEDBench_IMG", "ChartQA_TEST", "OCRBench"} <= set(list_supported_datasets())
     assert list_supported_datasets() == sorted(list_supported_datasets(), key=str.lower)
     assert VLMEvalKitBackendManager.list_supported_datasets() == list_supported_datasets()
-    assert VLMEvalKitBackendManager.list_supported_models() == list_supported_models() == ["CustomAPIModel", "EyechartReader"]
+    assert (
+        VLMEvalKitBackendManager.list_supported_models()
+        == list_supported_models()
+        == ["CustomAPIModel", "EyechartReader"]
+    )

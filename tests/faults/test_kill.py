@@ -21,6 +21,30 @@ KILLS = 12
 NPROC = 8
 SAMPLES = 240
 RUN = "import sys; from eyechart.engine.run import run_task; run_task(sys.argv[1])"
+# The same, killed when the file of that number is complete under its temporary name and not yet in its place.
+RUN_KILLED_AT_FILE = """
+import os, signal, sys
+from pathlib import Path
+from eyechart.engine.run import run_task
+plain_replace, left = Path.replace, int(sys.argv[2])
+def replace(self, target):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain_replace(self, target)
+Path.replace = replace
+run_task(sys.argv[1])
+"""
+RUN_KILLED_WHILE_SCORING = """
+import os, signal, sys
+from eyechart.engine import evaluate
+from eyechart.engine.run import run_task
+evaluate.score_samples = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+run_task(sys.argv[1])
+"""
+FILES_WRITTEN = 6
+"""run.json, scores.json, the result table, report.json, report.md and run.json again."""
 
 
 def write_benchmark(path: Path, rows: int) -> None:
@@ -53,6 +77,10 @@ def run_and_kill(config: Path, after_s: float | None) -> int:
             time.sleep(after_s)
             process.send_signal(signal.SIGKILL)
         return process.wait()
+
+
+def run_to_its_death(program: str, *arguments: object) -> int:
+    return subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=False).returncode
 
 
 def outcome(root: Path, work_dir: str) -> dict:
@@ -96,3 +124,26 @@ async def test_killed_a_dozen_times_a_run_ends_as_if_nothing_had_happened(mock_s
     assert stormy.stats.requests <= SAMPLES + KILLS * NPROC
     assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
     assert sorted(journaled(tmp_path, "stormy"), key=int) == [str(n) for n in range(SAMPLES)], "each answer once"
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(120)
+async def test_killed_while_scoring_or_writing_a_file_a_run_ends_as_if_nothing_had_happened(
+    mock_server, tmp_path: Path
+) -> None:
+    samples = 24
+    write_benchmark(tmp_path / "Tiny.tsv", samples)
+    server = await mock_server()
+    assert await to_thread.run_sync(run_and_kill, write_config(tmp_path, server.url, "calm"), None) == 0
+
+    config = write_config(tmp_path, server.url, "stormy")
+    died = await to_thread.run_sync(run_to_its_death, RUN_KILLED_WHILE_SCORING, config)
+    assert died == -signal.SIGKILL
+    for file in range(1, FILES_WRITTEN + 1):
+        died = await to_thread.run_sync(run_to_its_death, RUN_KILLED_AT_FILE, config, file)
+        assert died == -signal.SIGKILL
+    assert await to_thread.run_sync(run_and_kill, config, None) == 0
+
+    assert server.stats.requests == 2 * samples, "all was answered when the first was killed"
+    assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
+    assert not list((tmp_path / "stormy").rglob("*.tmp"))
