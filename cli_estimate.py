@@ -17,6 +17,7 @@ __all__ = ["estimate_parts"]
 
 _HEADS: Final = ("requests", "pictures", "to send", "prompt tokens", "answer tokens", "time")
 _ABOUT_THE_SAME: Final = 1.05
+_CENTS_COUNT: Final = 1.0
 _LONGEST_PART: Final = 100_000
 
 
@@ -140,13 +141,17 @@ def _of_cost(model: ModelEstimate) -> Iterator[str]:
     if model.cost is None:
         yield f"Cost: not known without token counts ({rates} of prompts and answers)."
         return
-    text = f"Cost: {model.cost:,.2f} {clean(price.currency)} ({rates} of prompts and answers)"
+    text = f"Cost: {_money(model.cost)} {clean(price.currency)} ({rates} of prompts and answers)"
     longest = model.spec.max_tokens
     if longest is not None and model.prompt_tokens is not None:
         requests = sum(job.requests for job in model.jobs)
         most = model.prompt_tokens * price.prompt_per_million + requests * longest * price.completion_per_million
-        text += f"; {most / 1e6:,.2f} if every answer had max_tokens ({longest:,})"
+        text += f"; {_money(most / 1e6)} if every answer had max_tokens ({longest:,})"
     yield text + "."
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= _CENTS_COUNT or amount == 0 else f"{amount:.2g}"
 
 
 def _prompt(prompt: Rendered) -> Iterator[RenderableType]:

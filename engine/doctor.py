@@ -77,7 +77,7 @@ async def examine(
 
 def _configuration(plan: RunPlan) -> Iterator[Check]:
     models = ", ".join(spec.name for spec in plan.models)
-    told = f"models {models}; {len(plan.data)} benchmarks; protocol {plan.protocol.name}; mode {plan.mode}"
+    told = f"models: {models}; benchmarks: {len(plan.data)}; protocol {plan.protocol.name}; mode {plan.mode}"
     yield ok("configuration", "", told)
     for note in plan.notes:
         yield warning("configuration", "", note)

@@ -396,7 +396,7 @@ async def test_no_picture_can_be_read(mock_server, plan, tmp_path) -> None:
 # -- this machine ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("free", "status"), [(1_000_000, "failure"), (16_020_000, "warning"), (10**9, "ok")])
+@pytest.mark.parametrize(("free", "status"), [(900_000, "failure"), (1_020_000, "warning"), (10**9, "ok")])
 async def test_full_disk(mock_server, plan, free, status) -> None:
     server = await mock_server()
     checks = await look(plan(server.base_url), replace(MACHINE, free_bytes=lambda path: free))
