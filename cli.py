@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from .engine.config import RunPlan
-    from .engine.progress import RunProgress
     from .engine.report import Report
 
 __all__ = ["app", "main"]
@@ -143,6 +142,7 @@ def evaluate(
     data_root: o.DataRoot = None,
     mirror: o.Mirror = None,
     nproc: o.Nproc = None,
+    nproc_max: o.NprocMax = None,
     rpm: o.Rpm = None,
     tpm: o.Tpm = None,
     timeout: o.Timeout = None,
@@ -150,6 +150,7 @@ def evaluate(
     patience: o.Patience = None,
     grace: o.Grace = None,
     quiet: o.Quiet = False,
+    json_progress: o.JsonProgress = None,
     verbose: o.Verbose = False,
 ) -> int:
     """Ask models benchmarks, score the answers, print the report.
@@ -160,18 +161,20 @@ def evaluate(
     from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
     from .engine.config_command import plans_from_command  # noqa: PLC0415
 
-    for name in ("config", "assignments", "quiet", "verbose"):
+    for name in ("config", "assignments", "quiet", "json_progress", "verbose"):
         del options[name]
     plans = plans_from_command(config, assignments or [], options, read_environment())
-    return _run(plans, quiet=quiet, verbose=verbose)
+    return _run(plans, quiet=quiet, verbose=verbose, json_to=json_progress)
 
 
 @app.command(cls=o.SeveralValues)
 def resume(
     run_dir: o.RunDir,
+    *,
     key: o.Key = None,
     assignments: o.Assignments = None,
     quiet: o.Quiet = False,
+    json_progress: o.JsonProgress = None,
     verbose: o.Verbose = False,
 ) -> int:
     """Continue a run from its folder: asks what has no answer yet, scores, prints the report.
@@ -184,7 +187,7 @@ def resume(
     plan, missing = plan_of_run(run_dir, read_environment(), key=key, assignments=assignments or [])
     for sentence in missing:
         print("note:", sentence, file=sys.stderr)
-    return _run([plan], quiet=quiet, verbose=verbose)
+    return _run([plan], quiet=quiet, verbose=verbose, json_to=json_progress)
 
 
 @app.command()
@@ -312,16 +315,16 @@ def mock_server(
     return 0
 
 
-def _run(plans: Sequence[RunPlan], *, quiet: bool, verbose: bool) -> int:
+def _run(plans: Sequence[RunPlan], *, quiet: bool, verbose: bool, json_to: str | None = None) -> int:
     """Runs plans one after the other; prints each report as it is finished."""
     codes = [0]
     for position, plan in enumerate(plans):
         silent = quiet or plan.quiet
-        if not silent:
+        if not silent and json_to != "-":
             for note in plan.notes:
                 print("note:", note, file=sys.stderr)
         with _log_on_stderr(wanted=verbose):
-            code = _run_one(replace(plan, quiet=False), silent=silent or verbose)
+            code = _run_one(replace(plan, quiet=False), silent=silent or verbose, json_to=json_to)
         codes.append(code)
         rest = len(plans) - position - 1
         if code == _INTERRUPTED and rest:
@@ -330,29 +333,20 @@ def _run(plans: Sequence[RunPlan], *, quiet: bool, verbose: bool) -> int:
     return min(codes, key=_WEIGHT.index)
 
 
-def _run_one(plan: RunPlan, *, silent: bool) -> int:
+def _run_one(plan: RunPlan, *, silent: bool, json_to: str | None) -> int:
     import anyio  # noqa: PLC0415  (slow to import)
 
-    from .engine.display import show_progress  # noqa: PLC0415
+    from .cli_progress import shown  # noqa: PLC0415
     from .engine.run import run_plans  # noqa: PLC0415
 
-    seen: list[RunProgress] = []
-
-    @asynccontextmanager
-    async def display(progress: RunProgress) -> AsyncIterator[None]:
-        seen.append(progress)
-        if silent:
-            yield
-            return
-        async with show_progress(progress):
-            yield
-
-    try:
-        (finished,) = anyio.run(run_plans, [plan], display)
-    except KeyboardInterrupt:
-        folder = next((progress.run_dir for progress in seen if progress.run_dir), None)
-        _complain("stopped at once" + (f"; what was answered is safe. {_again(folder)}" if folder else ""))
-        return _INTERRUPTED
+    with shown(plan, silent=silent, json_to=json_to) as show:
+        try:
+            (finished,) = anyio.run(run_plans, [plan], show.display)
+        except KeyboardInterrupt:
+            folder = show.progress.run_dir if show.progress else None
+            _complain("stopped at once" + (f"; what was answered is safe. {_again(folder)}" if folder else ""))
+            return _INTERRUPTED
+        show.finished(finished)
     _print_report(finished)
     return finished.exit_code
 

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 __all__ = ["SeveralValues", "spread"]
 
-_SEVERAL: Final = frozenset({"--data", "--model", "--set", "--fault", "--fail-always"})
+_SEVERAL: Final = frozenset({"--data", "--model", "--api-base", "--set", "--fault", "--fail-always"})
 _FILES: Final = (".yaml", ".yml", ".json")
 
 
@@ -53,6 +53,11 @@ def _benchmarks(incomplete: str) -> list[str]:
     return sorted(name for name in FAMILIES if name.lower().startswith(incomplete.lower()))
 
 
+def _count_or_auto(value: str | None) -> Any:
+    """A whole number where it is one; what else is right or wrong the configuration says."""
+    return int(value) if value is not None and value.isdecimal() else value
+
+
 _SPEED = "Speed and patience"
 _MODEL = "The model"
 _RUN = "The run"
@@ -73,10 +78,11 @@ Model: TypeAlias = Annotated[
     typer.Option(metavar="NAME", help="The model's name at the server. Several may follow.", rich_help_panel=_MODEL),
 ]
 ApiBase: TypeAlias = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="URL",
-        help="The server's address, e.g. http://localhost:8000/v1. Default: the environment's OPENAI_API_BASE.",
+        help="The server's address, e.g. http://localhost:8000/v1; several where several servers share the work. "
+        "Default: the environment's OPENAI_API_BASE.",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -174,8 +180,28 @@ Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Write the run's log to standard error as well; shows no live table.")
 ]
 Nproc: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Most requests in flight to each model, and to each of its servers; auto finds the best number while the "
+        "run goes on. Default: 4.",
+        callback=_count_or_auto,
+        rich_help_panel=_SPEED,
+    ),
+]
+NprocMax: TypeAlias = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most requests in flight to each model. Default: 4.", rich_help_panel=_SPEED),
+    typer.Option(
+        metavar="N", help="Highest number that --nproc auto may come to. Default: 512.", rich_help_panel=_SPEED
+    ),
+]
+JsonProgress: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Append progress to a file as JSON, an object a line; - writes to standard error in place of the display. "
+        "Also with --quiet.",
+    ),
 ]
 Rpm: TypeAlias = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="Most requests a minute to each model.", rich_help_panel=_SPEED)

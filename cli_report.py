@@ -14,6 +14,7 @@ from rich.text import Text
 
 from .engine.chart import categories, text_chart
 from .engine.plain_text import clean, duration
+from .engine.shares import asking_words
 from .errors import ConfigError
 from .records import Estimate, Metric
 
@@ -59,6 +60,8 @@ def report_parts(report: ReportData) -> Iterator[RenderableType]:
         yield Text("")
         yield _line(model, "bold")
         yield _scores(entries)
+        if words := asking_words((report.get("asking") or {}).get(model) or {}):
+            yield _line(words, "dim")
         for entry in entries:
             yield from _details(entry)
         for entry in entries:

@@ -18,10 +18,11 @@ from .progress import RunProgress
 from .progress_lines import sentence, table, totals
 from .progress_view import Meter, RunView
 
-__all__ = ["LiveScreen", "PlainLines", "Screen", "show_progress"]
+__all__ = ["LiveScreen", "NotebookLine", "PlainLines", "Screen", "default_screen", "show_progress"]
 
 _TICK_S: Final = 0.25
 _LINE_S: Final = 10.0
+_NOTEBOOK_S: Final = 1.0
 
 
 class Screen(Protocol):
@@ -97,6 +98,46 @@ class PlainLines:
         """Nothing is left open."""
 
 
+class NotebookLine:
+    """One line that a notebook writes over once a second; sentences and ends of benchmarks stay above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._states: dict[int, str] = {}
+        self._next_s = 0.0
+        self._width = 0
+
+    def note(self, text: str) -> None:
+        """Writes a sentence that stays."""
+        self._line(clean(text), "\n")
+        self._width = 0
+
+    def paint(self, view: RunView) -> None:
+        """Writes the line anew if a second has passed."""
+        for i, job in enumerate(view.jobs):
+            if self._states.get(i, job.state) != job.state and job.state in ("asked", "done", "stopped"):
+                self.note(sentence(job))
+            self._states[i] = job.state
+        if view.elapsed_s >= self._next_s:
+            self._next_s = view.elapsed_s + _NOTEBOOK_S
+            self._show(view)
+
+    def close(self) -> None:
+        """Leaves the last line standing."""
+        self._stream.write("\n")
+        self._stream.flush()
+
+    def _show(self, view: RunView) -> None:
+        text = totals(view).plain
+        self._line(text, "")
+        self._width = len(text)
+
+    def _line(self, text: str, end: str) -> None:
+        # A carriage return goes back to the line's beginning, and what was there must be covered.
+        self._stream.write("\r" + text.ljust(self._width) + end)
+        self._stream.flush()
+
+
 @asynccontextmanager
 async def show_progress(progress: RunProgress, screen: Screen | None = None) -> AsyncIterator[None]:
     """Shows the progress of a run on standard error as long as the context is open.
@@ -106,9 +147,9 @@ async def show_progress(progress: RunProgress, screen: Screen | None = None) -> 
 
     Args:
         progress: the counters.
-        screen: where to show them; by default a live table if standard error is a terminal, else plain lines.
+        screen: where to show them; by default what fits standard error (`default_screen`).
     """
-    shown = _screen() if screen is None else screen
+    shown = default_screen() if screen is None else screen
     if shown is None:
         yield
         return
@@ -127,13 +168,16 @@ async def show_progress(progress: RunProgress, screen: Screen | None = None) -> 
             shown.close()
 
 
-def _screen() -> Screen | None:
+def default_screen() -> Screen | None:
+    """What fits standard error: a live table on a terminal, one line in a notebook, else lines for a log."""
     if sys.stderr is None:
         return None
     if sys.stderr.isatty():
         console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         if console.is_terminal and not console.is_dumb_terminal:
             return LiveScreen(console)
+    if type(sys.stderr).__module__.partition(".")[0] == "ipykernel":
+        return NotebookLine(sys.stderr)
     return PlainLines(sys.stderr)
 
 

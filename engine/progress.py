@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..records import Prediction
+from ..scoring.stats import wilson
 from .limits import Gate
 from .replicas import Fleet
 
@@ -59,6 +60,18 @@ class JobProgress:
     def done(self) -> int:
         """Samples that need no further request."""
         return self.reused + self.answered + self.failed
+
+    @property
+    def score_reach(self) -> float | None:
+        """Half the width of the 95 % interval of `score`, None before the first.
+
+        Wilson's interval as if answers were independent and right or wrong: wide enough for answers that are partly
+        right, too narrow where many questions share a picture. The report has the exact one.
+        """
+        if not self.scored:
+            return None
+        low, high = wilson(self.points / self.scored, self.scored)
+        return (high - low) / 2
 
     @property
     def score(self) -> float | None:

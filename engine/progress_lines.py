@@ -17,7 +17,8 @@ __all__ = ["sentence", "table", "totals"]
 _NARROWEST_NAME: Final = 12
 _WIDEST_NAME: Final = 40
 _ROOMY: Final = 110
-_ASCII: Final = str.maketrans({"━": "#", "╸": "#", "─": "-", "·": "|", "…": "~"})
+_COARSE: Final = 9.95
+_ASCII: Final = str.maketrans({"━": "#", "╸": "#", "─": "-", "·": "|", "…": "~", "±": "~"})
 _STYLES: Final = {"waiting": "dim", "done": "green", "stopped": "yellow"}
 
 
@@ -55,6 +56,13 @@ def _active(number: int, job: JobView) -> str:
     return str(number) if job.state == "asking" or number else ""
 
 
+def _score(job: JobView, between: str = "±") -> str:
+    if job.score is None or job.score_reach is None:
+        return ""
+    digits = 0 if job.score_reach >= _COARSE else 1
+    return f"{job.score:.{digits}f}{between}{job.score_reach:.{digits}f}"
+
+
 def _until(job: JobView) -> str:
     if job.state != "asking":
         return job.state
@@ -69,7 +77,7 @@ _COLUMNS: Final = (
     _Column("open", "in flight", 4, lambda job: _active(job.in_flight, job), 4),
     _Column("req/s", "req/s", 5, lambda job: _rate(job.req_s), 2),
     _Column("tok/s", "tok/s", 5, lambda job: _rate(job.tok_s), 6),
-    _Column("score", "score", 5, lambda job: "" if job.score is None else f"{job.score:.1f}", 1),
+    _Column("score", "score", 8, _score, 1),
     _Column("ETA", "ETA", 7, _until, 1),
 )
 
@@ -191,8 +199,8 @@ def sentence(job: JobView, limit: str = "") -> str:
         parts.append(f"{figure(job.req_s)} req/s")
     if job.tok_s is not None:
         parts.append(f"{figure(job.tok_s)} tok/s")
-    if job.score is not None:
-        parts.append(f"score {job.score:.1f}")
+    if score := _score(job, " ± "):
+        parts.append(f"score {score}")
     if job.eta_s is not None:
         parts.append(f"ETA {duration(job.eta_s)}")
     if limit and job.state == "asking":

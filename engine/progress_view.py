@@ -38,6 +38,7 @@ class JobView:
         req_s: requests that ended, a second; None before there is anything to measure.
         tok_s: completion tokens a second.
         score: running score in percent.
+        score_reach: half the width of its 95 % interval, in percentage points.
         eta_s: seconds until its last answer.
         last_error: why samples wait for another try; empty when none does.
     """
@@ -54,6 +55,7 @@ class JobView:
     req_s: float | None
     tok_s: float | None
     score: float | None
+    score_reach: float | None
     eta_s: float | None
     last_error: str = ""
 
@@ -170,6 +172,7 @@ class Meter:
             req_s=self._rate(counts, "ended", [i], _RATE_S) if asking else None,
             tok_s=self._rate(counts, "tokens", [i], _RATE_S) if asking else None,
             score=None if job.score is None else 100 * job.score,
+            score_reach=None if job.score_reach is None else 100 * job.score_reach,
             eta_s=self._time_for(left, counts, [i]) if asking else None,
             last_error=clean(job.last_error or "") if job.retrying else "",
         )

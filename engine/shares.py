@@ -48,8 +48,10 @@ def asking_words(about: Mapping[str, Any]) -> str:
     """Says in a line how a model was asked: what limited it, where ``nproc: auto`` settled, what each replica did.
 
     Args:
-        about: what `engine.models.asking_summary` returned.
+        about: what `engine.models.asking_summary` returned; nothing is said of nothing.
     """
+    if not about:
+        return ""
     parts = []
     if about["limited_by"]:
         parts.append(f"limited by {shares_text(about['limited_by'])}")

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..records import Estimate
 
-__all__ = ["estimate", "t_quantile"]
+__all__ = ["estimate", "t_quantile", "wilson"]
 
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
@@ -49,7 +49,7 @@ def estimate(values: Sequence[float], clusters: Sequence[Hashable], *, scale: fl
         return Estimate(mean * scale, n, groups, None, None, None)
     variance = groups / (groups - 1) * math.fsum(r * r for r in residuals.values()) / n**2
     if all(value in (0, 1) for value in values):
-        low, high = _wilson(mean, _effective_size(mean, n, groups, variance))
+        low, high = wilson(mean, _effective_size(mean, n, groups, variance))
     else:
         reach = t_quantile(groups - 1) * math.sqrt(variance)
         low, high = max(0.0, mean - reach), min(1.0, mean + reach)
@@ -63,8 +63,8 @@ def _effective_size(mean: float, n: int, groups: int, variance: float) -> float:
     return min(float(n), n * independent / variance) if variance > 0 else float(n)
 
 
-def _wilson(p: float, n: float) -> tuple[float, float]:
-    """Returns Wilson's score interval of a proportion p among n."""
+def wilson(p: float, n: float) -> tuple[float, float]:
+    """Returns Wilson's (1927) 95 % score interval of a proportion p among n."""
     centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     reach = _Z / (1 + _Z**2 / n) * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
     return max(0.0, min(p, centre - reach)), min(1.0, max(p, centre + reach))

@@ -246,9 +246,9 @@ def test_a_table_in_eighty_columns():
     for _ in range(4):
         progress.gates["qwen-vl-chat"].leave(0.0)
     assert table(meter.read(10.0), 80, 24).plain.split("\n") == [
-        "qwen-vl-chat                 done fail retry open req/s tok/s score     ETA",
-        " SEEDBench_IMG ━━━━────    51/100    1     2    4   5.0    40  62.0    0:10",
-        " ChartQA_TEST  ────────     0/100                                   waiting",
+        "qwen-vl-chat                 done fail retry open req/s tok/s    score     ETA",
+        " SEEDBench_IMG ━━━━────    51/100    1     2    4   5.0    40    62±13    0:10",
+        " ChartQA_TEST  ────────     0/100                                      waiting",
         "51/200 in 0:10 · 1 failed · 5.0 req/s · 40 tok/s · ETA 0:29 · limit: nproc 4",
     ]
 
