@@ -130,7 +130,8 @@ async def _agree(server: _Server, ip: str, now: float) -> Check:
         return failure("endpoint", server.subject, f"TLS with {server.host} failed: {reason}", remedy)
     except OSError as error:
         reason = error.strerror or "no answer in time"
-        return failure("endpoint", server.subject, f"TLS with {server.host} failed: {reason}", "is it https at all?")
+        remedy = "does the server speak https at all? If not, begin api_base with http://"
+        return failure("endpoint", server.subject, f"TLS with {server.host} failed: {reason}", remedy)
     secure = writer.get_extra_info("ssl_object")
     certificate = writer.get_extra_info("peercert") or {}
     writer.close()

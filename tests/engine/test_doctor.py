@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import errno
 import hashlib
 import os
+import shutil
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from PIL import Image
 
@@ -140,6 +145,45 @@ async def test_tls_with_a_server_without_it(mock_server, plan) -> None:
     found = the_one(bad(await look(plan(server.base_url.replace("http:", "https:")))))
     assert "TLS with 127.0.0.1 failed: the server speaks plain HTTP" in found.found
     assert found.remedy == "begin api_base with http://"
+
+
+@pytest.fixture
+async def tls_server(tmp_path, anyio_backend) -> AsyncIterator[Callable[..., Any]]:
+    """``port, certificate = await tls_server(days)``: a server that agrees on TLS and says nothing."""
+    async with AsyncExitStack() as stack:
+
+        async def start(days: int) -> tuple[int, Path]:
+            files = tmp_path / "key.pem", tmp_path / "certificate.pem"
+            command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+            command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", str(days)]
+            command += ["-keyout", str(files[0]), "-out", str(files[1])]
+            await anyio.run_process(command)
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(files[1], files[0])
+            server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+            await stack.enter_async_context(server)
+            return server.sockets[0].getsockname()[1], files[1]
+
+        yield start
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+async def test_a_certificate_that_nobody_signed(plan, tls_server) -> None:
+    port, _ = await tls_server(30)
+    found = the_one(bad(await look(plan(f"https://127.0.0.1:{port}/v1"))))
+    assert found.found.startswith("the certificate of 127.0.0.1 is not accepted (TLS): self")
+    assert "SSL_CERT_FILE" in found.remedy
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+@pytest.mark.parametrize(("days", "status"), [(30, "ok"), (3, "warning")])
+async def test_a_certificate_that_runs_out(plan, tls_server, monkeypatch, days, status) -> None:
+    port, certificate = await tls_server(days)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    checks = await look(plan(f"https://127.0.0.1:{port}/v1"))
+    (found,) = [check for check in checks if "TLS agreed" in check.found]
+    assert found.status == status
+    assert f"good for {days} days" in found.found
 
 
 async def test_wrong_path(mock_server, plan) -> None:
