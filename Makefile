@@ -13,7 +13,7 @@ DEMO := $(VENV)/.demo
 .PHONY: demo test try check format docs perf clean
 
 demo: $(DEMO)
-	$(BIN)/eyechart demo
+	@$(BIN)/eyechart demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -37,11 +37,11 @@ perf: $(STAMP)
 	for program in startup resume asking memory; do $(BIN)/python perf/$$program.py || exit 1; done
 
 $(DEMO): pyproject.toml
-	@echo "Setting up $(VENV), once; a minute or two ..."
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[demo]'
-	touch $@
+	@echo "Setting up $(VENV), once: a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --quiet --editable '.[demo]'
+	@touch $@
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -20,8 +20,12 @@ __all__ = ["add_demo", "model_table"]
 _MODEL: Final = "EyechartReader"
 _BENCHMARK: Final = "EyechartMini"
 _INTRODUCTION: Final = f"""{_MODEL}, a model inside this process (RapidOCR), reads {_BENCHMARK}:
-signs, receipts, charts and codes on eight lines, each harder to read than the last.
+signs, receipts, charts and codes on eight lines, each harder than the last.
 
+"""
+_NEXT: Final = f"""
+The same chart for a model of yours:
+  eyechart eval --model NAME --api-base http://HOST:PORT/v1 --data {_BENCHMARK}
 """
 
 
@@ -45,7 +49,10 @@ def add_demo(app: typer.Typer, run: Callable[..., int]) -> None:
         plans = demo_plans(work_dir, limit)
         if not quiet and sys.stderr is not None:
             sys.stderr.write(_INTRODUCTION)
-        return run(plans, quiet=quiet, verbose=verbose)
+        code = run(plans, quiet=quiet, verbose=verbose)
+        if code == 0 and not quiet and sys.stderr is not None:
+            sys.stderr.write(_NEXT)
+        return code
 
 
 def demo_plans(work_dir: str | None, limit: int | None) -> list[RunPlan]:

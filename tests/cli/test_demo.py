@@ -23,8 +23,9 @@ pytestmark = pytest.mark.anyio
 async def test_the_demo_ends_in_a_table_and_a_chart(eyechart: Eyechart, home: Path) -> None:
     done = await eyechart("demo", "--limit", "10")
     assert done.code == 0
-    assert "each harder to read" in done.err
+    assert "each harder than" in done.err
     assert "limit: nproc" in done.err
+    assert done.err.endswith("--data EyechartMini\n")
     assert "EyechartMini    100" in done.out  # the first line is easy
     assert "line 1  ██" in done.out
     (run_dir,) = (home / "outputs").iterdir()
