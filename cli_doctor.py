@@ -64,14 +64,18 @@ class Verbs:
         work_dir: o.WorkDir = None,
         protocol: o.ProtocolName = None,
         mode: o.Mode = None,
+        reuse: o.Reuse = False,
         use_cache: o.UseCache = None,
         data_root: o.DataRoot = None,
         mirror: o.Mirror = None,
         nproc: o.Nproc = None,
+        nproc_max: o.NprocMax = None,
         rpm: o.Rpm = None,
         tpm: o.Tpm = None,
         timeout: o.Timeout = None,
         retry: o.Retry = None,
+        patience: o.Patience = None,
+        grace: o.Grace = None,
         check_timeout: o.CheckTimeout = 10.0,
         as_json: o.AsJson = False,
     ) -> int:
@@ -80,7 +84,7 @@ class Verbs:
         Takes the same file and options as eval. Sends each model a handful of tiny requests and stores nothing. Exit
         code 0 when nothing failed (warnings are allowed), 3 when a model cannot be used, else 1.
         """
-        given = dict(locals())
+        given = {**locals(), "reuse": reuse or None}
         import anyio  # noqa: PLC0415  (slow to import)
         import orjson  # noqa: PLC0415
 
@@ -124,14 +128,18 @@ class Verbs:
         work_dir: o.WorkDir = None,
         protocol: o.ProtocolName = None,
         mode: o.Mode = None,
+        reuse: o.Reuse = False,
         use_cache: o.UseCache = None,
         data_root: o.DataRoot = None,
         mirror: o.Mirror = None,
         nproc: o.Nproc = None,
+        nproc_max: o.NprocMax = None,
         rpm: o.Rpm = None,
         tpm: o.Tpm = None,
         timeout: o.Timeout = None,
         retry: o.Retry = None,
+        patience: o.Patience = None,
+        grace: o.Grace = None,
         probes: o.Probes = 4,
         no_probe: o.NoProbe = False,
         as_json: o.AsJson = False,
@@ -141,7 +149,7 @@ class Verbs:
         Takes the same file and options as eval. Asks each model a few questions of each benchmark for real, for the
         server's own count of tokens and its speed; nothing of it is stored.
         """
-        given = dict(locals())
+        given = {**locals(), "reuse": reuse or None}
         from functools import partial  # noqa: PLC0415
 
         import anyio  # noqa: PLC0415  (slow to import)

@@ -6,6 +6,9 @@ import json
 import re
 
 import pytest
+import typer
+
+from eyechart.cli import app
 
 pytestmark = pytest.mark.anyio
 
@@ -137,3 +140,10 @@ async def test_an_estimate_without_its_data(eyechart):
     assert done.code == 1
     assert "eyechart data pull MMStar" in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("verb", ["doctor", "estimate"])
+def test_every_option_of_eval_but_those_for_watching(verb):
+    commands = typer.main.get_command(app).commands
+    of_eval, here = ({param.name for param in commands[name].params} for name in ("eval", verb))
+    assert of_eval - here == {"quiet", "verbose", "json_progress"}
