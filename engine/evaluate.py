@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,18 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
     except DataError as error:
         return Entry(model, benchmark.name, 0, tally(read_predictions(job_dir / PREDICTIONS)), error=str(error))
     counted = tally(read_predictions(job_dir / PREDICTIONS), {sample.index for sample in samples})
-    if not score or not counted.answers:
-        return Entry(model, benchmark.name, len(samples), counted)
     answered = [sample for sample in samples if sample.index in counted.answers]
+    entry = Entry(model, benchmark.name, len(samples), counted, len(samples) - len(answered))
+    if not score or not answered:
+        return entry
     try:
         result = score_samples(benchmark, answered, counted.answers)
     except DataError as error:
-        return Entry(model, benchmark.name, len(samples), counted, error=str(error))
+        return replace(entry, error=str(error))
     except SCORING_FAULTS as fault:
         log.exception("the scoring of %s has a fault", benchmark.name)
-        return Entry(model, benchmark.name, len(samples), counted, error=_told(fault))
-    return Entry(model, benchmark.name, len(samples), counted, score=result, plotted=benchmark.plots_categories)
+        return replace(entry, error=_told(fault))
+    return replace(entry, score=result, plotted=benchmark.plots_categories)
 
 
 def _told(fault: Exception) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from typing import Final
 
 import anyio
 from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
@@ -28,6 +29,8 @@ from .retry import Health, RetryPolicy
 from .shares import FINISHING, PREPARING, RETRIES, TimeShares
 
 __all__ = ["Pipeline", "Settings"]
+
+_SMALL_BATCHES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,12 @@ class Pipeline:
             items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=limiter)
             if items is None:
                 break
-            batch = min(2 * batch, self._settings.batch)
+            size = sum(item.size for item in items)
+            # A batch of big requests would go far beyond what may be held.
+            big = size > self._settings.ready_bytes // _SMALL_BATCHES
+            batch = 1 if big else min(2 * batch, self._settings.batch)
             self._alive += len(items)
-            self._alive_bytes += sum(item.size for item in items)
+            self._alive_bytes += size
             self._ready.extend(items)
             self._wake.set()
         self._feeding -= 1

@@ -141,8 +141,10 @@ class Preparer:
         fingerprint = job.fingerprinter.of(messages)
         entry = job.ledger.entries.get((sample.index, 0))
         if entry is not None and (entry.ok or job.keep_failed):
-            if entry.fingerprint == fingerprint:
-                job.progress.reused += 1
+            current = entry.fingerprint == fingerprint
+            with self._lock:  # others count, too
+                job.progress.reused += current
+                job.progress.stale += not current
+            if current:
                 return None
-            job.progress.stale += 1
         return Item(job, sample, fingerprint, self._model.encode(messages))

@@ -32,6 +32,7 @@ class Entry:
         benchmark: name of the benchmark.
         total: samples that were to be asked.
         tally: what the journal holds.
+        missing: samples that have neither an answer nor a failure yet. Rows that share an index share an answer.
         score: the result; None when it was not scored (``mode: infer``) or could not be.
         error: why there is no score, or why not everything could be asked.
         data: file of the benchmark, its size and digest where known.
@@ -42,15 +43,11 @@ class Entry:
     benchmark: str
     total: int
     tally: Tally
+    missing: int = 0
     score: ScoreResult | None = None
     error: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     plotted: bool = False
-
-    @property
-    def missing(self) -> int:
-        """Samples that have neither an answer nor a failure yet."""
-        return self.total - len(self.tally.answers)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it; per-sample records are in ``scores.json``, not here."""

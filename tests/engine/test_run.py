@@ -395,6 +395,15 @@ async def test_a_name_too_long_for_the_result_table_is_told_before_anything_is_a
 
 
 @pytest.mark.anyio
+async def test_rows_of_one_index_do_not_keep_a_run_from_its_end(mock_server, task, tmp_path: Path) -> None:
+    path = write_choices(tmp_path / "Twice.tsv")
+    path.write_text(path.read_text().replace("\n5\tWhat", "\n4\tWhat"))
+    server = await mock_server(mode="fixed")
+    report = await run(task(server, data=[str(path)], protocol="vlmeval"))
+    assert (report.state, report.exit_code, report.entries[0].missing) == ("finished", 0, 0)
+
+
+@pytest.mark.anyio
 async def test_a_manifest_that_holds_nonsense_does_no_harm(mock_server, task) -> None:
     server = await mock_server(mode="fixed")
     report = await run(task(server))
