@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
+from ..errors import DataError
 from ..records import Cell
 from ..scoring.cells import NA_WORDS, huge_integer_first, infer_column
 from .tsv import Fields
 
-__all__ = ["NA_BYTES", "ColumnTypes"]
+__all__ = ["NA_BYTES", "ColumnTypes", "distinct_names"]
 
 NA_BYTES: Final = frozenset(word.encode() for word in NA_WORDS)
 """The words that pandas reads as a missing value, as they stand in a file."""
+
+
+def distinct_names(names: Sequence[str], path: Path, *, numbered: bool) -> tuple[str, ...]:
+    """Returns the names of a file's columns, no two of them equal.
+
+    Args:
+        names: the names as they stand in the header.
+        path: the file, for the error.
+        numbered: call the second column of a name ``<name>.1`` and so on, as pandas does.
+
+    Raises:
+        DataError: two columns have one name, and they are not to be numbered.
+    """
+    distinct = list(names)
+    used: Counter[str] = Counter()
+    for k, name in enumerate(names):
+        if used[name] and not numbered:
+            raise DataError(
+                f"{path} has two columns named {name!r} (columns {names.index(name) + 1} and {k + 1}); rename one"
+            )
+        own, count = name, used[name]
+        while count:
+            used[name] = count + 1
+            own = f"{name}.{count}"
+            count = count + 1 if own in distinct else used[own]
+        distinct[k] = own
+        used[own] = count + 1
+    return tuple(distinct)
 
 
 class ColumnTypes:

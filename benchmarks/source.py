@@ -13,7 +13,7 @@ from ..errors import DataError, MediaError
 from ..messages import Image
 from ..records import Cell, Sample
 from ..scoring.protocol import Protocol
-from .columns import NA_BYTES, ColumnTypes
+from .columns import NA_BYTES, ColumnTypes, distinct_names
 from .index_table import IndexTable
 from .pictures import find_picture, image_folder, parse_list, picture_key, picture_names, stored_format
 from .tsv import Fields, TsvFile
@@ -68,7 +68,7 @@ class TsvSource:
         """
         self.path = path
         self._file = TsvFile(path)
-        self.columns: tuple[str, ...] = self._file.columns
+        self.columns: tuple[str, ...] = distinct_names(self._file.columns, path, numbered=protocol.pandas_cells)
         self._protocol = protocol
         limit = protocol.localize_above_bytes
         self._localized = limit is not None and self._file.size > limit

@@ -185,7 +185,8 @@ class TsvFile:
         path: the file.
         size: its bytes when it was opened.
         modified_ns: when it was last changed then, in nanoseconds since 1970.
-        columns: names in the header. A nameless column is called ``Unnamed: <position>``, as pandas does.
+        columns: names in the header, two of which may be equal. A nameless column is called ``Unnamed: <position>``, as
+            pandas does.
     """
 
     def __init__(self, path: Path) -> None:
@@ -379,14 +380,7 @@ class TsvFile:
         if span is None:
             self._fail_empty()
         cells = self._parse(self._read(*span), -1)
-        names = tuple((cell or b"").decode() or f"Unnamed: {k}" for k, cell in enumerate(cells))
-        for k, name in enumerate(names):
-            if name in names[:k]:
-                raise DataError(
-                    f"{self.path} has two columns named {name!r} (columns {names.index(name) + 1} and {k + 1}); "
-                    "rename one"
-                )
-        return names
+        return tuple((cell or b"").decode() or f"Unnamed: {k}" for k, cell in enumerate(cells))
 
     def _fail_empty(self) -> NoReturn:
         raise DataError(f"{self.path} is empty; it needs a header line and one line per question")

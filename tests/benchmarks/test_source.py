@@ -3,12 +3,14 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eyechart.benchmarks.columns import distinct_names
 from eyechart.benchmarks.index_table import IndexTable
 from eyechart.benchmarks.source import TsvSource
 from eyechart.errors import DataError, MediaError
@@ -219,6 +221,20 @@ def test_duplicate_indices_keep_their_own_names_of_pictures(make):
     source = make(text, VLMEVAL)
     pictures = [source.images(sample)[0] for sample in source.samples()]
     assert [(p.name, p.base64) for p in pictures] == [("a.png", P3.encode()), ("b.jpg", P3.encode())]
+
+
+def test_two_columns_of_one_name(make):
+    text = f"index\tquestion\tA\tA\timage\n0\tq\tx\ty\t{P1}\n"
+    with pytest.raises(DataError, match=r"X.tsv has two columns named 'A' \(columns 3 and 4\); rename one"):
+        make(text)
+    (sample,) = make(text, VLMEVAL).samples()
+    assert sample.cells == {"index": 0, "question": "q", "A": "x", "A.1": "y"}
+
+
+@given(st.lists(st.sampled_from(["a", "a.1", "a.2", "a.1.1", "b"]), min_size=1, max_size=8))
+def test_columns_of_one_name_are_numbered_as_pandas_does(names):
+    expected = tuple(pd.read_csv(io.StringIO("\t".join(names) + "\n"), sep="\t").columns)
+    assert distinct_names(names, Path("X.tsv"), numbered=True) == expected
 
 
 def test_a_row_without_index(make):

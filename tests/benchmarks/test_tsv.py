@@ -138,7 +138,6 @@ def test_threads_read_the_same_rows(tmp_path):
         (b"\xff\tb\n1\t2\n", ["header", "not UTF-8"]),
         (b'a\tb\n1\t2\n3\t"4\n', ["data row 2 (line 3)", "never closed"]),
         (b'a\t"b\n1\t2\n', ["header", "never closed"]),
-        (b"a\tb\ta\n1\t2\t3\n", ["two columns named 'a'", "columns 1 and 3"]),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, data, words):
