@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -244,13 +244,24 @@ def _open_folder(plan: RunPlan, progress: RunProgress) -> RunFolder:
     return RunFolder(path)
 
 
+class _RunLog(logging.FileHandler):
+    """A log that falls silent where it cannot be written: on a full disk the run's own error says all there is."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name is logging's)
+        del record
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _log_file(run_dir: Path) -> Iterator[None]:
     """Keeps the run's log in its folder."""
     folder = run_dir / "logs"
     try:
         folder.mkdir(exist_ok=True)
-        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+        handler = _RunLog(folder / "run.log", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -296,18 +296,16 @@ def _addresses(spec: ModelSpec) -> str | list[str]:
     return plain if len(plain) > 1 else plain[0]
 
 
-class first_error:  # noqa: N801 (reads as a verb at its one kind of use: with first_error():)
+@contextmanager
+def first_error() -> Iterator[None]:
     """Turns an exception group of eyechart's own errors into its weightiest one: a full disk before a lost endpoint."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if not isinstance(error, BaseExceptionGroup):
-            return
-        leaves = list(_leaves(error))
-        if all(isinstance(leaf, EyechartError) for leaf in leaves):
-            raise min(leaves, key=lambda leaf: isinstance(leaf, EndpointUnusable)) from None
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        if not all(isinstance(leaf, EyechartError) for leaf in leaves):
+            raise
+        raise min(leaves, key=lambda leaf: isinstance(leaf, EndpointUnusable)) from None
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -404,6 +404,15 @@ async def test_rows_of_one_index_do_not_keep_a_run_from_its_end(mock_server, tas
 
 
 @pytest.mark.anyio
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+async def test_a_log_that_cannot_grow_disturbs_nothing(mock_server, task, tmp_path: Path, capsys) -> None:
+    (tmp_path / "kept" / "logs").mkdir(parents=True)
+    (tmp_path / "kept" / "logs" / "run.log").symlink_to("/dev/full")
+    report = await run({**task(await mock_server()), "use_cache": str(tmp_path / "kept")})
+    assert (report.state, capsys.readouterr().err) == ("finished", "")
+
+
+@pytest.mark.anyio
 async def test_a_manifest_that_holds_nonsense_does_no_harm(mock_server, task) -> None:
     server = await mock_server(mode="fixed")
     report = await run(task(server))
