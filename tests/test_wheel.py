@@ -90,7 +90,8 @@ def test_the_wheel_holds_all_modules_and_data_and_nothing_else(wheel: Path) -> N
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     rooms = [ROOT.joinpath(*package.split(".")[1:]) for package in config["packages"]]
     expected = {f"eyechart/{path.relative_to(ROOT)}" for room in rooms for path in room.glob("*.py")}
-    assert names == expected | {"eyechart/py.typed", "eyechart/benchmarks/catalog.json"}
+    data = {"eyechart/benchmarks/catalog.json", "eyechart/benchmarks/EyechartMini.tsv"}
+    assert names == expected | data | {"eyechart/py.typed"}
 
 
 def test_the_sdist_holds_what_a_packager_needs(sdist: Path) -> None:
