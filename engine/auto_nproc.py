@@ -42,13 +42,14 @@ _BUSY: Final = 0.8
 _STRETCH: Final = 16.0
 _DRIFT: Final = 1.4
 _SURPRISES: Final = 2
-_SHORTEST_REST: Final = 40
-_LONGEST_REST: Final = 320
+_SHORTEST_REST: Final = 100
+_LONGEST_REST: Final = 800
 _FIRST_WALL_S: Final = 60.0
 _LONGEST_WALL_S: Final = 960.0
 _AFTER_TIMEOUT: Final = 0.75
 _SHORTEST_WINDOW_S: Final = 0.05
-_MOST_ROUNDS: Final = 12
+_MOST_ROUNDS: Final = 6
+_MOST_ANSWERS: Final = 80
 _ROUNDS_TO_STOP: Final = 3
 _SURE: Final = 2.0
 _CLEARLY_LESS: Final = 0.75
@@ -121,7 +122,8 @@ class _Window:
         """Whether noise leaves open if the throughput is what is needed; the window then takes one more round."""
         share = self.throughput / needed
         few = len(self.ends) < _ROUNDS_TO_STOP and _CLEARLY_LESS < share < 1
-        unsure = abs(math.log(share)) < _SURE * self.noise and len(self.ends) < _MOST_ROUNDS
+        more = len(self.ends) < max(_MOST_ROUNDS, _MOST_ANSWERS // self.level)
+        unsure = more and abs(math.log(share)) < _SURE * self.noise
         if few or unsure:
             self.rounds = len(self.ends) + 1
         return few or unsure
@@ -150,6 +152,8 @@ class Climb:
         self._rates: dict[int, float] = {}
         self._step = _FIRST_STEP
         self._last_step = _SMALLEST_STEP
+        self._too_low = 0
+        self._too_high = most + 1
         self._latency = math.inf
         self._rest = _SHORTEST_REST
         self._rested = 0
@@ -245,7 +249,7 @@ class Climb:
         if window.needed and window.prolonged(window.needed):
             return
         if rate < window.needed or self._too_slow(latency):
-            self._look_around(_FIRST_STEP)
+            self._look_around(_FIRST_STEP, too_high=window.level)
             return
         earned = rate > _CLEARLY_MORE * window.needed
         self._best = window.level
@@ -258,12 +262,17 @@ class Climb:
         else:
             self._look_around(_FIRST_STEP)
 
-    def _look_around(self, step: float, last_step: float = _SMALLEST_STEP) -> None:
+    def _look_around(self, step: float, *, too_high: int | None = None) -> None:
         """Begins a search around the best level, with that level itself: it is what others are compared with."""
-        self._phase = "search"
-        self._step, self._last_step = step, last_step
+        self._begin_search(step, _SMALLEST_STEP)
+        self._too_high = self._most + 1 if too_high is None else too_high
         self._rates.clear()
         self._measure(min(self.best, self._highest()))
+
+    def _begin_search(self, step: float, last_step: float) -> None:
+        self._phase = "search"
+        self._step, self._last_step = step, last_step
+        self._too_low, self._too_high = 0, self._most + 1
 
     def _search(self, window: _Window, latency: float) -> None:
         level = window.level
@@ -275,6 +284,10 @@ class Climb:
         worth = window.throughput >= window.needed
         if first or (worth and not (level > self.best and self._too_slow(latency))):
             self._best = level
+        elif level > self.best:
+            self._too_high = level  # throughput has one peak: what lies beyond is no better
+        else:
+            self._too_low = level
         self._try_next()
 
     def _try_next(self) -> None:
@@ -293,7 +306,8 @@ class Climb:
             up = min(self._highest(), max(best + 1, round(best * self._step)))
             down = max(1, min(best - 1, round(best / self._step)))
             for level in (up, down):
-                if level != best and all(abs(level - tried) > _SAME_LEVEL * level for tried in self._rates):
+                new = all(abs(level - tried) > _SAME_LEVEL * level for tried in self._rates)
+                if new and self._too_low < level < self._too_high:
                     return level
             self._step = math.sqrt(self._step)
         return None
@@ -328,8 +342,7 @@ class Climb:
         if self._rested < self._rest:
             self._measure(self.level)
             return
-        self._phase = "search"
-        self._step, self._last_step = _LOOK_AROUND_STEP, _ONE_LOOK
+        self._begin_search(_LOOK_AROUND_STEP, _ONE_LOOK)
         self._rates = {self.best: self._reference}
         self._try_next()
 
