@@ -17,6 +17,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from common import run_child, server, write_benchmark
 
@@ -30,7 +31,7 @@ print(json.dumps({"rate": entry.tally.ok / report.wall_s, "nproc": about["replic
 """
 FIXED = (1, 2, 4, 8, 16, 32)
 NPROC_MAX = 32
-SHAPES: dict[str, dict[str, object]] = {
+SHAPES: dict[str, dict[str, Any]] = {
     "cap": {"latency": 0.1, "max_in_flight": 12, "retry_after": 1},
     "flat": {"latency": 0.1, "knee": 12, "knee_power": 1},
     "falling": {"latency": 0.1, "knee": 12, "knee_power": 2},
@@ -71,7 +72,7 @@ def compare(name: str, target: dict[str, str], data: Path, *, samples: int | Non
     print(f"  auto / best fixed {auto / medians[top]:.2f}   (best: {top}; goal: at least 0.9)", flush=True)
 
 
-def shapes(names: str) -> Iterator[tuple[str, dict[str, object]]]:
+def shapes(names: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the shapes of a comma-separated list."""
     for name in names.split(","):
         yield name, SHAPES[name]

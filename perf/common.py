@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -59,7 +60,7 @@ def write_benchmark(path: Path, rows: int, *, jpeg_bytes: int = JPEG_BYTES) -> N
 
 
 @contextmanager
-def server(core: int = 1, **settings: object) -> Iterator[str]:
+def server(*, core: int = 1, **settings: Any) -> Iterator[str]:
     """Runs a mock server on a core of its own; yields the address of chat completions."""
     options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "eyechart.mockserver", "--stop-with-stdin", *options]
