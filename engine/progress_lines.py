@@ -105,7 +105,7 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
     lines = [*_rows(shown, columns, name_width, roomy=width >= _ROOMY)]
     if hidden := len(view.jobs) - len(shown):
         lines.append(Text(f" … and {hidden} more", "dim"))
-    lines.append(totals(view))
+    lines.append(totals(view, width))
     if error := next((job.last_error for job in shown if job.last_error), ""):
         lines.append(Text(f"retrying after {error}", "yellow"))
     text = Text(no_wrap=True, overflow="crop", end="")
@@ -157,8 +157,13 @@ def _fit(name: str, width: int) -> str:
     return set_cell_size(name, width - 1) + "…"
 
 
-def totals(view: RunView) -> Text:
-    """The last line: the whole run, and what keeps it from going faster."""
+def totals(view: RunView, width: int | None = None) -> Text:
+    """The last line: the whole run, and what keeps it from going faster.
+
+    Args:
+        view: where the run stands.
+        width: cells that there are; rates, which the table has too, give way to what limits the run.
+    """
     if view.stopping:
         return Text(_stopping(view), "bold yellow")
     if view.doing:
@@ -166,15 +171,14 @@ def totals(view: RunView) -> Text:
     parts = [f"{_done(view.done, view.total)} in {duration(view.elapsed_s)}"]
     if view.failed:
         parts.append(f"{view.failed} failed")
-    if view.req_s is not None:
-        parts.append(f"{figure(view.req_s)} req/s")
-    if view.tok_s is not None:
-        parts.append(f"{figure(view.tok_s)} tok/s")
-    if view.eta_s is not None:
-        parts.append(f"ETA {duration(view.eta_s)}")
+    rates = [(view.req_s, "req/s"), (view.tok_s, "tok/s")]
+    rate_parts = [f"{figure(rate)} {unit}" for rate, unit in rates if rate is not None]
+    ends = [f"ETA {duration(view.eta_s)}"] if view.eta_s is not None else []
     if view.limit:
-        parts.append(f"limit: {view.limit}")
-    return Text(" · ".join(parts), "bold")
+        ends.append(f"limit: {view.limit}")
+    while width is not None and rate_parts and cell_len(" · ".join([*parts, *rate_parts, *ends])) > width:
+        rate_parts.pop()
+    return Text(" · ".join([*parts, *rate_parts, *ends]), "bold")
 
 
 def _stopping(view: RunView) -> str:

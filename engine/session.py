@@ -29,7 +29,7 @@ from .evaluate import PREDICTIONS, evaluate, save_scores
 from .fingerprint import Fingerprinter, setup_digest
 from .journal import Journal, read_ledger
 from .media import MediaSettings, prepare_messages
-from .models import asking_summary, build_fleet, build_model, model_media
+from .models import asking_summary, build_fleet, model_media
 from .pipeline import Pipeline, Settings
 from .prepare import Job, Preparer
 from .progress import JobProgress, RunProgress
@@ -39,7 +39,7 @@ from .resume import kept_fields
 from .retry import Health, RetryPolicy
 from .run_folder import RunFolder, read_manifest
 
-__all__ = ["Session", "build_model", "model_media"]
+__all__ = ["Session"]
 
 log = logging.getLogger("eyechart")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from eyechart.engine.auto_gate import AutoGate
 from eyechart.engine.display import LiveScreen, PlainLines, show_progress
 from eyechart.engine.limits import Gate, Limits
 from eyechart.engine.plain_text import clean, duration, figure
@@ -232,6 +233,22 @@ def test_a_table_fits_its_terminal(names, width, height, answered, total):
     shown = table(meter.read(2.0), width, height).plain.split("\n")
     assert all(cell_len(line) <= width for line in shown)
     assert len(shown) <= max(height, 6)
+
+
+def test_what_limits_the_run_stays_in_eighty_columns():
+    progress = run("SEEDBench_IMG", model="qwen-vl-chat")
+    progress.gates["qwen-vl-chat"] = gate = AutoGate(Limits(64))
+    (job,) = progress.jobs
+    meter = Meter(progress, 0.0)
+    job.requests = job.in_flight = 4
+    meter.read(0.0)
+    answer(job, 50, tokens=400)
+    job.failed = 1
+    for _ in range(4):
+        gate.leave(0.0)
+    assert totals(meter.read(10.0), 80).plain == (
+        "51/100 in 0:10 · 1 failed · ETA 0:10 · limit: nproc auto 4, still growing"
+    )
 
 
 def test_a_table_in_eighty_columns():
