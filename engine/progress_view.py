@@ -36,7 +36,7 @@ class JobView:
         retrying: samples that wait for another try.
         in_flight: requests on the wire.
         req_s: requests that ended, a second; None before there is anything to measure.
-        tok_s: completion tokens a second.
+        tok_s: completion tokens a second; None where no server counts them.
         score: running score in percent.
         score_reach: half the width of its 95 % interval, in percentage points.
         eta_s: seconds until its last answer.
@@ -139,7 +139,7 @@ class Meter:
             failed=sum(view.failed for view in views),
             in_flight=sum(view.in_flight for view in views),
             req_s=self._rate(counts, "ended", every, _RATE_S),
-            tok_s=self._rate(counts, "tokens", every, _RATE_S),
+            tok_s=self._token_rate(counts, every),
             eta_s=self._eta(counts),
             elapsed_s=now - self._began,
             limits=_limits(self._progress, now),
@@ -170,7 +170,7 @@ class Meter:
             retrying=job.retrying,
             in_flight=job.in_flight,
             req_s=self._rate(counts, "ended", [i], _RATE_S) if asking else None,
-            tok_s=self._rate(counts, "tokens", [i], _RATE_S) if asking else None,
+            tok_s=self._token_rate(counts, [i]) if asking else None,
             score=None if job.score is None else 100 * job.score,
             score_reach=None if job.score_reach is None else 100 * job.score_reach,
             eta_s=self._time_for(left, counts, [i]) if asking else None,
@@ -188,6 +188,11 @@ class Meter:
             return None
         new, old = getattr(counts, what), getattr(past, what)
         return float(sum(new[i] - old[i] for i in which)) / (counts.at - past.at)
+
+    def _token_rate(self, counts: _Counts, which: Sequence[int]) -> float | None:
+        """Returns tokens a second; None where no server has counted one."""
+        counted = any(counts.tokens[i] for i in which)
+        return self._rate(counts, "tokens", which, _RATE_S) if counted else None
 
     def _time_for(self, left: int | None, counts: _Counts, which: Sequence[int]) -> float | None:
         if left is None or left <= 0:

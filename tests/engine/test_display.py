@@ -421,3 +421,13 @@ def test_a_live_table_is_drawn_over_itself():
     assert "note: ab [bold]c" in stream.getvalue()
     assert "\x1b[2J" not in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[?25h")
+
+
+def test_a_model_that_counts_no_tokens_has_no_rate_of_them() -> None:
+    progress = RunProgress(jobs=[JobProgress("m", "B", total=10, state="asking", requests=1)])
+    meter = Meter(progress, 0.0)
+    meter.read(0.0)
+    progress.jobs[0].answered = progress.jobs[0].requests = 6
+    shown = meter.read(3.0)
+    assert shown.req_s is not None
+    assert (shown.tok_s, shown.jobs[0].tok_s) == (None, None)
