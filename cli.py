@@ -20,6 +20,7 @@ import typer
 from . import cli_options as o
 from .cli_demo import add_demo, model_table
 from .cli_doctor import Verbs
+from .cli_run_options import Given, with_run_options
 from .errors import EyechartError
 from .version import VERSION
 
@@ -121,50 +122,15 @@ add_demo(app, lambda plans, **shown: _run(plans, **shown))  # noqa: PLW0108  (it
 
 
 @app.command("eval", cls=o.SeveralValues)
+@with_run_options
 def evaluate(
-    config: o.Config = None,
-    *,
-    assignments: o.Assignments = None,
-    model: o.Model = None,
-    api_base: o.ApiBase = None,
-    key: o.Key = None,
-    temperature: o.Temperature = None,
-    max_tokens: o.MaxTokens = None,
-    img_size: o.ImgSize = None,
-    system_prompt: o.SystemPrompt = None,
-    data: o.Data = None,
-    limit: o.Limit = None,
-    work_dir: o.WorkDir = None,
-    protocol: o.ProtocolName = None,
-    mode: o.Mode = None,
-    reuse: o.Reuse = False,
-    use_cache: o.UseCache = None,
-    data_root: o.DataRoot = None,
-    mirror: o.Mirror = None,
-    nproc: o.Nproc = None,
-    nproc_max: o.NprocMax = None,
-    rpm: o.Rpm = None,
-    tpm: o.Tpm = None,
-    timeout: o.Timeout = None,
-    retry: o.Retry = None,
-    patience: o.Patience = None,
-    grace: o.Grace = None,
-    quiet: o.Quiet = False,
-    json_progress: o.JsonProgress = None,
-    verbose: o.Verbose = False,
+    *, given: Given, quiet: o.Quiet = False, json_progress: o.JsonProgress = None, verbose: o.Verbose = False
 ) -> int:
     """Ask models benchmarks, score the answers, print the report.
 
     Give a configuration file, or at least --model, --api-base and --data. The same command again continues a run.
     """
-    options = {**locals(), "reuse": reuse or None}
-    from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
-    from .engine.config_command import plans_from_command  # noqa: PLC0415
-
-    for name in ("config", "assignments", "quiet", "json_progress", "verbose"):
-        del options[name]
-    plans = plans_from_command(config, assignments or [], options, read_environment())
-    return _run(plans, quiet=quiet, verbose=verbose, json_to=json_progress)
+    return _run(given.plans(), quiet=quiet, verbose=verbose, json_to=json_progress)
 
 
 @app.command(cls=o.SeveralValues)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from . import cli_options as o
+from .cli_run_options import Given, with_run_options
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Verbs"]
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failure": "bold red"}
-_OWN: Final = ("self", "config", "assignments", "check_timeout", "as_json", "probes", "no_probe")
 
 
 class Verbs:
@@ -47,44 +46,13 @@ class Verbs:
         app.command(cls=o.SeveralValues)(self.doctor)
         app.command(cls=o.SeveralValues)(self.estimate)
 
-    def doctor(
-        self,
-        config: o.Config = None,
-        *,
-        assignments: o.Assignments = None,
-        model: o.Model = None,
-        api_base: o.ApiBase = None,
-        key: o.Key = None,
-        temperature: o.Temperature = None,
-        max_tokens: o.MaxTokens = None,
-        img_size: o.ImgSize = None,
-        system_prompt: o.SystemPrompt = None,
-        data: o.Data = None,
-        limit: o.Limit = None,
-        work_dir: o.WorkDir = None,
-        protocol: o.ProtocolName = None,
-        mode: o.Mode = None,
-        reuse: o.Reuse = False,
-        use_cache: o.UseCache = None,
-        data_root: o.DataRoot = None,
-        mirror: o.Mirror = None,
-        nproc: o.Nproc = None,
-        nproc_max: o.NprocMax = None,
-        rpm: o.Rpm = None,
-        tpm: o.Tpm = None,
-        timeout: o.Timeout = None,
-        retry: o.Retry = None,
-        patience: o.Patience = None,
-        grace: o.Grace = None,
-        check_timeout: o.CheckTimeout = 10.0,
-        as_json: o.AsJson = False,
-    ) -> int:
+    @with_run_options
+    def doctor(self, *, given: Given, check_timeout: o.CheckTimeout = 10.0, as_json: o.AsJson = False) -> int:
         """Check everything that a run needs: configuration, data files, disk, limits of this machine, endpoints.
 
         Takes the same file and options as eval. Sends each model a handful of tiny requests and stores nothing. Exit
         code 0 when nothing failed (warnings are allowed), 3 when a model cannot be used, else 1.
         """
-        given = {**locals(), "reuse": reuse or None}
         import anyio  # noqa: PLC0415  (slow to import)
         import orjson  # noqa: PLC0415
 
@@ -96,7 +64,7 @@ class Verbs:
 
         checks: list[Check]
         try:
-            plans = _plans(config, assignments, given)
+            plans = given.plans()
         except ConfigError as error:
             checks = configuration_failures(error)
             for check in checks:
@@ -111,45 +79,15 @@ class Verbs:
             self._say(f"\n{_summary(checks)}")
         return code
 
+    @with_run_options
     def estimate(
-        self,
-        config: o.Config = None,
-        *,
-        assignments: o.Assignments = None,
-        model: o.Model = None,
-        api_base: o.ApiBase = None,
-        key: o.Key = None,
-        temperature: o.Temperature = None,
-        max_tokens: o.MaxTokens = None,
-        img_size: o.ImgSize = None,
-        system_prompt: o.SystemPrompt = None,
-        data: o.Data = None,
-        limit: o.Limit = None,
-        work_dir: o.WorkDir = None,
-        protocol: o.ProtocolName = None,
-        mode: o.Mode = None,
-        reuse: o.Reuse = False,
-        use_cache: o.UseCache = None,
-        data_root: o.DataRoot = None,
-        mirror: o.Mirror = None,
-        nproc: o.Nproc = None,
-        nproc_max: o.NprocMax = None,
-        rpm: o.Rpm = None,
-        tpm: o.Tpm = None,
-        timeout: o.Timeout = None,
-        retry: o.Retry = None,
-        patience: o.Patience = None,
-        grace: o.Grace = None,
-        probes: o.Probes = 4,
-        no_probe: o.NoProbe = False,
-        as_json: o.AsJson = False,
+        self, *, given: Given, probes: o.Probes = 4, no_probe: o.NoProbe = False, as_json: o.AsJson = False
     ) -> int:
         """Tell what a run would ask, send, take and cost, and show three prompts as they are sent.
 
         Takes the same file and options as eval. Asks each model a few questions of each benchmark for real, for the
         server's own count of tokens and its speed; nothing of it is stored.
         """
-        given = {**locals(), "reuse": reuse or None}
         from functools import partial  # noqa: PLC0415
 
         import anyio  # noqa: PLC0415  (slow to import)
@@ -158,7 +96,7 @@ class Verbs:
         from .cli_estimate import estimate_parts  # noqa: PLC0415
         from .engine.estimate import estimate  # noqa: PLC0415
 
-        plans = _plans(config, assignments, given)
+        plans = given.plans()
         found = [anyio.run(partial(estimate, plan, probes=0 if no_probe else probes)) for plan in plans]
         if as_json:
             record = found[0].as_dict() if len(found) == 1 else [one.as_dict() for one in found]
@@ -174,14 +112,6 @@ class Verbs:
 
 async def _examine(examine: Any, plans: list[RunPlan], timeout_s: float, tell: Callable[[Check], None]) -> Any:
     return await examine(plans, timeout_s=timeout_s, tell=tell)
-
-
-def _plans(config: Path | None, assignments: list[str] | None, given: dict[str, Any]) -> list[RunPlan]:
-    from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
-    from .engine.config_command import plans_from_command  # noqa: PLC0415
-
-    options = {name: value for name, value in given.items() if name not in _OWN}
-    return plans_from_command(config, assignments or [], options, read_environment())
 
 
 def _line(check: Check) -> RenderableType:
