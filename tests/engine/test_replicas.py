@@ -283,7 +283,8 @@ class TestInVirtualTime(Runs):
 
 
 class TestInRealTime(Runs):
-    latency, rows, down_s = 0.02, 900, 0.3
+    # The run lasts some three seconds, however fast the machine: the dead server is probed after one.
+    latency, rows, down_s = 0.06, 900, 0.3
 
     @pytest.fixture
     def anyio_backend(self) -> str:

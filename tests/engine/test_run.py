@@ -381,7 +381,8 @@ async def test_stopping_does_not_wait_for_a_file_to_be_verified(mock_server, tas
     write_choices(tmp_path / "MMStar.tsv")
     (plan,) = resolve_all(load_tasks(task(await mock_server(), data=["MMStar"], mirror=None)), read_environment({}))
     with anyio.fail_after(20):
-        await run_plan(plan, stop=stop)
+        report = await run_plan(plan, stop=stop)
+    assert report.entries[0].data["md5"] is None
 
 
 @pytest.mark.anyio
