@@ -175,7 +175,7 @@ def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
 
 def _built(benchmark: Benchmark, sample: Sample, plan: RunPlan) -> Rendered:
     spec = plan.models[0]
-    media = model_media(spec, reencode=plan.protocol.cached_images)
+    media = model_media(spec, plan.protocol)
     # Nothing is asked here, and an embedded model may lack its packages: that is another check's finding.
     model = build_model(replace(spec, style="openai", url=spec.url or "http://localhost"))
     # A picture that goes out as it is is not decoded on its way: that shows only what a decoder says of it.

@@ -231,7 +231,7 @@ def _prepare(
     plan: RunPlan,
 ) -> tuple[list[Rendered], list[str]]:
     """Prepares samples; returns the prompts, and why some have none."""
-    media = model_media(spec, reencode=plan.protocol.cached_images)
+    media = model_media(spec, plan.protocol)
     prepared: list[Rendered] = []
     problems: list[str] = []
     for sample in samples:

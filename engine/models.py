@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,10 +11,11 @@ from ..adapters.base import Model
 from ..adapters.embedded import EMBEDDED
 from ..adapters.openai_chat import Endpoint, OpenAIChat
 from ..adapters.payload import ChatOptions
+from ..scoring.protocol import Protocol
 from .auto_gate import AutoGate
 from .config import ModelSpec
 from .limits import Gate, Limits
-from .media import MediaSettings
+from .media import MediaSettings, media_settings
 from .replicas import Fleet, Replica
 from .shares import TimeShares
 
@@ -72,15 +74,15 @@ def _gate(spec: ModelSpec) -> Gate:
     return AutoGate(limits, timeout_s=spec.timeout_s) if spec.nproc_auto else Gate(limits)
 
 
-def model_media(spec: ModelSpec, *, reencode: bool) -> MediaSettings:
-    """How a model is shown pictures."""
-    return MediaSettings(
+def model_media(spec: ModelSpec, protocol: Protocol) -> MediaSettings:
+    """How a model is shown pictures: what the protocol asks for, with the model's own sizes."""
+    settings = media_settings(
+        protocol,
         img_size=spec.img_size,
         total_img_size=spec.total_img_size,
         max_file_size=spec.max_file_size,
-        min_edge=spec.min_image_edge,
-        reencode=reencode,
     )
+    return replace(settings, min_edge=spec.min_image_edge)
 
 
 def asking_summary(fleet: Fleet, shares: TimeShares) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..messages import Message
 from ..records import Failure, Sample
 from .commit import GroupCommit
 from .fingerprint import Fingerprinter
-from .journal import Ledger
+from .journal import Entry, Ledger
 from .progress import JobProgress
 from .replicas import Replica
 from .retry import Attempts
@@ -47,6 +47,11 @@ class Job:
     commit: GroupCommit
     progress: JobProgress
     fingerprinter: Fingerprinter
+
+    def stored(self, sample: Sample) -> Entry | None:
+        """Returns what the journal holds of a sample, None where it is to be asked in any case."""
+        entry = self.ledger.entries.get((sample.index, 0))
+        return entry if entry is not None and (entry.ok or self.keep_failed) else None
 
 
 @dataclass(slots=True)
@@ -128,10 +133,8 @@ class Preparer:
 
     @staticmethod
     def _surely_answered(job: Job, sample: Sample) -> bool:
-        entry = job.ledger.entries.get((sample.index, 0))
-        if entry is None or not (entry.ok or job.keep_failed):
-            return False
-        return job.setup is not None and entry.setup == job.setup
+        entry = job.stored(sample)
+        return entry is not None and job.setup is not None and entry.setup == job.setup
 
     def _prepare(self, job: Job, sample: Sample) -> Item | None:
         try:
@@ -139,8 +142,7 @@ class Preparer:
         except (MediaError, DataError) as error:
             return Item(job, sample, "", None, Failure(type(error).__name__, str(error), "prepare"))
         fingerprint = job.fingerprinter.of(messages)
-        entry = job.ledger.entries.get((sample.index, 0))
-        if entry is not None and (entry.ok or job.keep_failed):
+        if (entry := job.stored(sample)) is not None:
             current = entry.fingerprint == fingerprint
             with self._lock:  # others count, too
                 job.progress.reused += current

@@ -63,7 +63,6 @@ class Session:
     progress: RunProgress
     stop: anyio.Event
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _problems: list[str] = field(default_factory=list)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
     _asking: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -93,7 +92,7 @@ class Session:
             protocol=self.plan.protocol.name,
             state=self._state(entries),
             entries=tuple(entries),
-            problems=tuple(self._problems),
+            problems=tuple(self.progress.problems),
             wall_s=anyio.current_time() - started,
             notes=(*self.plan.notes, *self.progress.notes),
             warnings=tuple(self.progress.warnings),
@@ -113,7 +112,7 @@ class Session:
     def _state(self, entries: Sequence[Entry]) -> State:
         if self.stop.is_set() and (self._unasked() or any(entry.missing for entry in entries)):
             return "interrupted"
-        if self._problems:
+        if self.progress.problems:
             return "stopped"
         if any(entry.error or entry.missing or entry.tally.failed for entry in entries):
             return "incomplete"
@@ -165,22 +164,21 @@ class Session:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
         fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
         self.progress.gates[spec.name] = fleet
+        media = model_media(spec, self.plan.protocol)
         try:
             with ExitStack() as stack:
-                jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, stack)
-                await self._run_pipeline(spec, fleet, jobs)
+                jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, media, stack)
+                await self._run_pipeline(spec, fleet, media, jobs)
         except EndpointUnusable as error:
             log.error("%s: %s", spec.name, error)
-            self._problems.append(f"{spec.name}: {error}")
-            self.progress.problems.append(self._problems[-1])
+            self.progress.problems.append(f"{spec.name}: {error}")
             for benchmark in self.benchmarks:
                 self._jobs[spec.name, benchmark.name].state = "stopped"
         finally:
             with anyio.CancelScope(shield=True):
                 await fleet.aclose()
 
-    async def _run_pipeline(self, spec: ModelSpec, fleet: Fleet, jobs: Sequence[Job]) -> None:
-        media = model_media(spec, reencode=self.plan.protocol.cached_images)
+    async def _run_pipeline(self, spec: ModelSpec, fleet: Fleet, media: MediaSettings, jobs: Sequence[Job]) -> None:
         pipeline = Pipeline(
             fleet,
             Preparer(jobs, fleet.model, partial(prepare_messages, settings=media)),
@@ -195,8 +193,7 @@ class Session:
             finally:
                 self._asking[spec.name] = asking_summary(fleet, pipeline.shares)
 
-    def _open_jobs(self, spec: ModelSpec, model: Model, stack: ExitStack) -> list[Job]:
-        media = model_media(spec, reencode=self.plan.protocol.cached_images)
+    def _open_jobs(self, spec: ModelSpec, model: Model, media: MediaSettings, stack: ExitStack) -> list[Job]:
         jobs = []
         for benchmark in self.benchmarks:
             path = self.folder.job(spec.name, benchmark.name) / PREDICTIONS
