@@ -163,6 +163,8 @@ class ScoreResult:
         table: the result table as records; the same columns, order and rounding as the reference's csv.
         metrics: every accuracy of the table with standard error and 95 % interval.
         counts: ``scored``, ``failed`` (no answer), ``unparsed`` (an answer that no rule could read), ``judged``.
+        rules: how many answers each rule read, ``none`` those that none could.
+        more_tables: further tables that the benchmark writes beside the first, by the end of their files' names.
     """
 
     benchmark: str
@@ -172,3 +174,5 @@ class ScoreResult:
     table: tuple[Mapping[str, Cell], ...]
     metrics: tuple[Metric, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
+    more_tables: Mapping[str, Table] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from ..messages import Image, Message
 from ..records import Cell, Sample, Table
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
+from .stored_table import stored_table
 
 __all__ = ["Benchmark", "Scored", "Source", "Table"]
 
@@ -98,6 +99,10 @@ class Benchmark(ABC):
         del name
         return True
 
+    def stored(self, samples: Sequence[Sample], answers: Sequence[Cell]) -> tuple[list[Sample], list[Cell]]:
+        """Returns samples and answers as the reference's table of predictions gives them back to be scored."""
+        return stored_table(samples, answers, self.reads_column)
+
     @abstractmethod
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         """Scores one answer by the exact rules; the record's ``rule`` is ``none`` when no rule could read it."""
@@ -107,6 +112,28 @@ class Benchmark(ABC):
         del judge
         return self.score(sample, prediction)
 
+    def unit(self, sample: Sample) -> str:
+        """Names what a sample is judged with: the samples of one unit wait for each other (`judge_unit`)."""
+        return sample.index
+
+    async def judge_unit(self, answers: Sequence[tuple[Sample, Cell]], judge: Judge) -> list[Scored]:
+        """Scores the answers of one unit, in file order, asking the judge one question after the other.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: a row cannot be scored.
+        """
+        return [await self.judge(sample, prediction, judge) for sample, prediction in answers]
+
+    def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
+        """Returns what is kept per result, by its name: a sample's record by its index, where samples count alone."""
+        return {s.sample.index: s.record for s in scored}
+
     @abstractmethod
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the result table over all scored samples, in file order."""
+
+    def more_tables(self, scored: Sequence[Scored]) -> dict[str, Table]:
+        """Builds what the benchmark tells beside its result table, by the end of each file's name (``acc_all``)."""
+        del scored
+        return {}

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import is_
 from typing import Final
 
 import anyio
@@ -15,7 +14,6 @@ import anyio.lowlevel
 from ..errors import DataError
 from ..records import Cell, Sample, ScoreResult
 from ..scoring.judge import Judge, JudgeRequest
-from ..scoring.round_trip import round_trip_table
 from .base import Benchmark, Scored
 
 __all__ = ["SCORING_FAULTS", "finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
@@ -85,34 +83,40 @@ async def score_predictions_async(
 ) -> ScoreResult:
     """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
     items = _answered(bench, _known_samples(bench, predictions), predictions)
+    if judge is None:
+        return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
     scored: list[Scored | None] = [None] * len(items)
     asked: set[str] = set()
 
     async def ask(request: JudgeRequest) -> str:
-        assert judge is not None
         asked.add(request.index)
         return await judge(request)
 
-    async def work(positions: Iterator[int]) -> None:
-        for position in positions:
-            sample, answer, failed = items[position]
-            if judge is None:
-                result = bench.score(sample, answer)
-            else:
-                result = await bench.judge(sample, answer, ask)
-            scored[position] = _flagged(result, failed)
-            if position % _STEPS_BETWEEN_PAUSES == 0:
+    async def work(units: Iterator[list[int]]) -> None:
+        for steps, positions in enumerate(units):
+            results = await bench.judge_unit([items[position][:2] for position in positions], ask)
+            for position, result in zip(positions, results, strict=True):
+                scored[position] = _flagged(result, items[position][2])
+            if steps % _STEPS_BETWEEN_PAUSES == 0:
                 await anyio.lowlevel.checkpoint()
 
-    todo = iter(range(len(items)))
+    todo = iter(_units(bench, [sample for sample, _, _ in items]))
     try:
         async with anyio.create_task_group() as group:
-            for _ in range(judge_concurrency if judge is not None else 1):
+            for _ in range(judge_concurrency):
                 group.start_soon(work, todo)
     except ExceptionGroup as errors:
         # The first error stopped all workers: callers get it as it was raised.
         raise errors.exceptions[0] from None
     return finish(bench, [result for result in scored if result is not None], judged=len(asked))
+
+
+def _units(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
+    """Returns the positions of the samples of each unit."""
+    units: dict[str, list[int]] = {}
+    for position, sample in enumerate(samples):
+        units.setdefault(bench.unit(sample), []).append(position)
+    return list(units.values())
 
 
 def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> ScoreResult:
@@ -131,7 +135,7 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
     return ScoreResult(
         benchmark=bench.name,
         protocol=bench.protocol.name,
-        per_sample={s.sample.index: s.record for s in scored},
+        per_sample=bench.results(scored),
         columns=table.columns,
         table=table.rows,
         metrics=table.metrics,
@@ -141,6 +145,8 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
             "unparsed": rules["none"],
             "judged": judged,
         },
+        rules=dict(rules.most_common()),
+        more_tables=bench.more_tables(scored),
     )
 
 
@@ -168,23 +174,5 @@ def _answered(
         for sample, lost in zip(samples, failed, strict=True)
     ]
     if bench.protocol.round_trip_table and samples:
-        samples, answers = _round_trip(bench, samples, answers)
+        samples, answers = bench.stored(samples, answers)
     return list(zip(samples, answers, failed, strict=True))
-
-
-def _round_trip(bench: Benchmark, samples: Sequence[Sample], answers: list[Cell]) -> tuple[list[Sample], list[Cell]]:
-    """Passes the table of predictions through a spreadsheet, as the reference does before it scores."""
-    names = [name for name in samples[0].cells if name != "prediction"]
-    columns: dict[str, Sequence[Cell]] = {name: [sample.cells[name] for sample in samples] for name in names}
-    columns["prediction"] = answers
-    read = round_trip_table(columns, lambda name: name == "prediction" or bench.reads_column(name))
-    answers = read.pop("prediction")
-    # Most columns come back as they went in: their samples stay as they are.
-    changed = {name: values for name, values in read.items() if not all(map(is_, values, columns[name]))}
-    if not changed:
-        return list(samples), answers
-    rows = zip(*changed.values(), strict=True)
-    new_cells = [dict(zip(changed, row, strict=True)) for row in rows]
-    return [
-        replace(sample, cells={**sample.cells, **cells}) for sample, cells in zip(samples, new_cells, strict=True)
-    ], answers
