@@ -15,7 +15,7 @@ from ..scoring.protocol import Protocol
 from .config_data import is_path
 from .config_model import Price
 
-__all__ = ["ModelSpec", "RunPlan"]
+__all__ = ["JudgeSpec", "ModelSpec", "RunPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,21 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeSpec:
+    """A model that reads answers which exact rules cannot read, or grades those that have no exact rule.
+
+    Attributes:
+        asked: how it is asked: its address, limits, tries and parameters. `ModelSpec.name` is how reports call it.
+        repeats: verdicts per answer; the majority decides.
+        rubric: text that takes the place of the benchmark's own rubric, None where the benchmark's own is used.
+    """
+
+    asked: ModelSpec
+    repeats: int = 1
+    rubric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
     """A task, resolved.
 
@@ -114,6 +129,8 @@ class RunPlan:
         notes: sentences for the user about fields and variables without effect.
         public: the configuration as given, without secrets, for the manifest.
         secrets: paths of the fields that `public` leaves out or shortens.
+        judges: who reads what exact rules cannot; empty for exact rules alone. The first decides, the others are
+            compared with it.
     """
 
     models: tuple[ModelSpec, ...]
@@ -140,6 +157,7 @@ class RunPlan:
     notes: tuple[str, ...]
     public: Mapping[str, Any]
     secrets: tuple[str, ...] = ()
+    judges: tuple[JudgeSpec, ...] = ()
 
     @property
     def digest(self) -> str:
