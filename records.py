@@ -165,6 +165,7 @@ class ScoreResult:
         counts: ``scored``, ``failed`` (no answer), ``unparsed`` (an answer that no rule could read), ``judged``.
         rules: how many answers each rule read, ``none`` those that none could.
         more_tables: further tables that the benchmark writes beside the first, by the end of their files' names.
+        caveats: what a reader must know to take the table for what it is.
     """
 
     benchmark: str
@@ -176,3 +177,4 @@ class ScoreResult:
     counts: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
     more_tables: Mapping[str, Table] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()

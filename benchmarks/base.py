@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from typing import Protocol as Interface
 
 from ..messages import Image, Message
 from ..records import Cell, Sample, Table
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
+from .catalog import catalog
 from .stored_table import stored_table
+from .submission import Submission, spreadsheet
 
-__all__ = ["Benchmark", "Scored", "Source", "Table"]
+__all__ = ["NO_JUDGE_NAME", "Benchmark", "Scored", "Source", "Table"]
+
+NO_JUDGE_NAME: Final = "exact_matching"
+"""What the reference calls scoring without a judge."""
 
 
 class Source(Interface):
@@ -24,6 +29,10 @@ class Source(Interface):
     @property
     def path(self) -> Path:
         """The file that the rows stand in."""
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files that the rows stand in, by the name of the benchmark that they belong to."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,12 +65,14 @@ class Scored:
         record: what is kept per sample (`ScoreResult.per_sample`).
         points: worth of the answer, 0 to 1 where the benchmark has a plain accuracy.
         failed: there was no answer.
+        answer: the answer as it was scored (benchmarks/scoring_run.py fills it in).
     """
 
     sample: Sample
     record: Mapping[str, Any]
     points: float
     failed: bool = False
+    answer: Cell = None
 
 
 class Benchmark(ABC):
@@ -132,6 +143,35 @@ class Benchmark(ABC):
     @abstractmethod
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the result table over all scored samples, in file order."""
+
+    def withheld(self, samples: Iterable[Sample]) -> str | None:
+        """Says why these samples cannot be scored here, None where they can: their right answers are not public."""
+        known = catalog().get(self.name)
+        if known is None or not known.hidden_answers:
+            return None
+        if "answer" in self.source.columns and all(sample.cells["answer"] is not None for sample in samples):
+            return None
+        return f"the right answers of {self.name} are not public: nothing can be scored here"
+
+    def submission(
+        self, answers: Sequence[tuple[Sample, Cell]], scored: Sequence[Scored], *, judge: str = NO_JUDGE_NAME
+    ) -> Submission:
+        """Makes the file that the benchmark's own server scores: by default the table of predictions.
+
+        Args:
+            answers: questions and answers as they were given, in file order.
+            scored: the same, read by the benchmark's rules.
+            judge: who read what no rule could.
+        """
+        del scored, judge
+        columns = [column for column in self.source.columns if column != "image"]
+        rows = ({**sample.cells, "prediction": answer} for sample, answer in answers)
+        return Submission(".xlsx", spreadsheet([*columns, "prediction"], rows))
+
+    def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
+        """Says what a reader must know to take the table for what it is."""
+        del scored
+        yield from ()
 
     def more_tables(self, scored: Sequence[Scored]) -> dict[str, Table]:
         """Builds what the benchmark tells beside its result table, by the end of each file's name (``acc_all``)."""

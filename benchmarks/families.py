@@ -9,9 +9,15 @@ from typing import Final, TypeAlias
 
 from ..errors import ConfigError
 from ..scoring.protocol import Protocol
+from ..scoring.rubrics import option_letter_blink
 from .base import Benchmark, Source
 from .catalog import catalog
+from .circular import Circular
+from .gmai import GMAIMMBench
+from .joined import Joined, JoinedSource
 from .mixed import Mixed
+from .mmmu import MMMU
+from .mmt import MMTBench
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
 from .vqa import SHORT_ANSWER, VisualQA
@@ -19,19 +25,52 @@ from .vqa import SHORT_ANSWER, VisualQA
 __all__ = ["FAMILIES", "build_benchmark"]
 
 _Builder: TypeAlias = Callable[[str, Source, Protocol], Benchmark]
+_ChoiceBuilder: TypeAlias = Callable[[str, Source, Protocol], MultipleChoice]
 
 _short_answer: Final = partial(VisualQA, instruction=SHORT_ANSWER)
 
+_MULTIPLE_CHOICE: Final[Mapping[str, _ChoiceBuilder]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                "A-Bench_TEST", "A-Bench_VAL", "AI2D_TEST", "AI2D_TEST_NO_MASK", "AesBench_TEST", "AesBench_VAL",
+                "GMAI_mm_bench_VAL", "MLLMGuard_DS", "MMMB_ar", "MMMB_cn", "MMMB_en", "MMMB_pt", "MMMB_ru", "MMMB_tr",
+                "MMStar", "Q-Bench1_TEST", "Q-Bench1_VAL", "RealWorldQA", "SEEDBench2", "SEEDBench2_Plus",
+                "SEEDBench_IMG", "ScienceQA_TEST", "ScienceQA_VAL", "TaskMeAnything_v1_imageqa_random",
+            ),
+            MultipleChoice,
+        ),
+        "BLINK": partial(MultipleChoice, rubric=option_letter_blink),
+        "GMAI-MMBench_VAL": GMAIMMBench,
+        **dict.fromkeys(("MMMU_DEV_VAL", "MMMU_TEST"), MMMU),
+        **dict.fromkeys(("MMT-Bench_ALL", "MMT-Bench_ALL_MI", "MMT-Bench_VAL", "MMT-Bench_VAL_MI"), MMTBench),
+        **dict.fromkeys(
+            (
+                "CCBench", "MMBench_DEV_CN", "MMBench_DEV_CN_V11", "MMBench_DEV_EN", "MMBench_DEV_EN_V11",
+                "MMBench_TEST_CN", "MMBench_TEST_CN_V11", "MMBench_TEST_EN", "MMBench_TEST_EN_V11", "MMBench_dev_ar",
+                "MMBench_dev_cn", "MMBench_dev_en", "MMBench_dev_pt", "MMBench_dev_ru", "MMBench_dev_tr",
+            ),
+            Circular,
+        ),
+    }
+)  # fmt: skip
+
+
+def _joined(name: str, source: Source, protocol: Protocol) -> Benchmark:
+    """Joins the parts; a file of one's own under the name of a joined benchmark is read as a part would be."""
+    if isinstance(source, JoinedSource):
+        return Joined(name, source, protocol, lambda part, own, rules: _MULTIPLE_CHOICE[part](part, own, rules))
+    return _MULTIPLE_CHOICE[catalog()[name].parts[0]](name, source, protocol)
+
+
 FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
     {
-        "AI2D_TEST": MultipleChoice,
+        **_MULTIPLE_CHOICE,
+        **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,
-        "MMStar": MultipleChoice,
         "OCRBench": OCRBench,
-        "RealWorldQA": MultipleChoice,
-        "SEEDBench_IMG": MultipleChoice,
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
@@ -12,6 +13,7 @@ from .catalog import catalog, nearest
 from .data_root import default_data_root
 from .digest import where
 from .families import FAMILIES, build_benchmark
+from .joined import JoinedSource
 from .source import TsvSource
 
 __all__ = ["load_benchmark"]
@@ -44,19 +46,30 @@ def load_benchmark(
     known = catalog().get(name)
     if known is not None and name not in FAMILIES and path is None:
         raise ConfigError(f"the benchmark {name!r} is in the catalogue but cannot be run yet")
+    if known is not None and known.parts and path is None:
+        return build_benchmark(name, _open_parts(known.parts, root, rules), rules)
     file = Path(path).expanduser() if path is not None else _find(name, root)
     if not file.is_file():
         raise DataError(f"there is no file {file}")
+    return build_benchmark(name, _open(name, file, root, rules), rules, own_file=path is not None)
+
+
+def _open(name: str, file: Path, root: Path, protocol: Protocol, *, part: bool = False) -> TsvSource:
+    known = catalog().get(name)
     captions = known is not None and known.family == "image_caption"
-    source = TsvSource(
+    return TsvSource(
         file,
         name=name,
         data_root=root,
-        protocol=rules,
+        protocol=protocol,
         required=("index",) if captions else ("index", "question"),
         needs_image=known is not None and known.modality == "image",
+        jpeg_copies=part and protocol.cached_images,
     )
-    return build_benchmark(name, source, rules, own_file=path is not None)
+
+
+def _open_parts(names: Sequence[str], root: Path, protocol: Protocol) -> JoinedSource:
+    return JoinedSource({name: _open(name, _find(name, root), root, protocol, part=True) for name in names})
 
 
 def _is_path(name: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from ..errors import DataError
 from ..messages import Message
@@ -13,20 +14,23 @@ from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.letters import NO_LETTER, read_letter
 from ..scoring.protocol import Protocol
-from ..scoring.rubrics.option_letter import ask_letter
+from ..scoring.rubrics.option_letter import LetterRubric, ask_letter
 from ..scoring.tables import Row, plain_table
 from .base import Benchmark, Scored, Source
 from .prompts import pictures_then_text
 
-__all__ = ["MultipleChoice"]
+__all__ = ["NO_JUDGE", "MultipleChoice", "match_log"]
+
+NO_JUDGE: Final = "Failed in Prefetch, no GPT-based answer matching under `exact_matching` policy."
+"""The reference's words for an answer that no rule reads when there is no judge."""
 
 _NO_OPTION: Final = frozenset({"none", "refusal"})
 """Rules by which the letter Z is no option, even of a question that has an option Z."""
-_GROUPS: Final = ("split", "l2-category", "category")
-_UNREAD: Final = "Failed in Prefetch, no GPT-based answer matching under `exact_matching` policy."
-"""The reference's words for an answer that no rule reads when there is no judge."""
 _UNJUDGED: Final = "Failed to predict, thus randomly generate one. "
 """The reference's words for an answer that the judge could not read either. Here it is never an option by chance."""
+
+
+_LOG: Final = "Match Log: {}. "
 
 
 class MultipleChoice(Benchmark):
@@ -35,16 +39,24 @@ class MultipleChoice(Benchmark):
     Columns: ``question``, ``A`` to ``Z`` (missing cells are no options), ``answer``, optionally ``hint`` for the
     prompt and ``split``, ``l2-category``, ``category`` (in any case of letters) for the table.
 
-    A sample's record has ``hit`` (0 or 1), ``log`` (what was read), ``letter`` (``Z`` for none) and ``rule``:
-    ``option``, ``text``, ``refusal``, ``Z``, ``judge``, ``none`` or ``failed``.
+    A sample's record has ``hit`` (0 or 1, None where the right letter is not public), ``log`` (what was read),
+    ``letter`` (``Z`` for none) and ``rule``: ``option``, ``text``, ``refusal``, ``Z``, ``judge``, ``none`` or
+    ``failed``.
+
+    Attributes:
+        groups: columns that the tables are grouped by, in small letters.
     """
 
-    def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
+    groups: ClassVar[tuple[str, ...]] = ("split", "l2-category", "category")
+
+    def __init__(self, name: str, source: Source, protocol: Protocol, *, rubric: LetterRubric | None = None) -> None:
+        """Args: `rubric` is what a judge is shown instead of the usual question, in the question's language."""
         super().__init__(name, source, protocol)
+        self._rubric = rubric
         self._letters = sorted(column for column in source.columns if _is_letter(column))
         # Of two columns that differ in case alone the later one counts, as in the reference.
         folded = {column.lower(): column for column in source.columns}
-        self._groups = {group: folded[group] for group in _GROUPS if group in folded}
+        self._groups = {group: folded[group] for group in self.groups if group in folded}
 
     def prompt(self, sample: Sample) -> list[Message]:
         """Builds the pictures, then hint, question, options and the instruction as one text.
@@ -53,31 +65,24 @@ class MultipleChoice(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        question = self._question(sample)
-        lines = [] if sample.cells.get("hint") is None else [f"Hint: {sample.cells['hint']}\n"]
-        lines.append(f"Question: {question}\n")
-        options = self._options(sample.cells)
-        if options:
-            lines.append("Options:\n")
-            lines.extend(f"{letter}. {text}\n" for letter, text in options.items())
-            lines.append("Please select the correct answer from the options above. \n")
-        return pictures_then_text(self.source, sample, "".join(lines))
+        return pictures_then_text(self.source, sample, self._text(sample))
 
     def reads_column(self, name: str) -> bool:
         """Options, question and groups come from the stored table; the right letter from the benchmark itself."""
         return _is_letter(name) or name == "question" or name in self._groups.values()
 
     def score(self, sample: Sample, prediction: Cell) -> Scored:
-        """Reads the letter by the exact rules.
-
-        Raises:
-            DataError: the benchmark has no column of right letters.
-        """
+        """Reads the letter by the exact rules."""
         if prediction is None and self.protocol.failed_text is None:
             return Scored(sample, {"hit": 0, "log": "", "letter": NO_LETTER, "rule": "failed"}, 0.0, failed=True)
         answer = cell_text(prediction)
-        reading = read_letter(answer, self._options(sample.cells))
-        shown = _UNREAD if reading.letter is None else answer
+        reading = read_letter(
+            answer,
+            self._choices(sample.cells),
+            bare_letters=self.protocol.bare_letters,
+            option_in_word=self.protocol.option_in_word,
+        )
+        shown = NO_JUDGE if reading.letter is None else answer
         return self._scored(sample, reading.letter or NO_LETTER, reading.rule, shown)
 
     async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
@@ -85,7 +90,6 @@ class MultipleChoice(Benchmark):
 
         Raises:
             JudgeError: the judge cannot be reached.
-            DataError: the benchmark has no column of right letters.
         """
         exact = self.score(sample, prediction)
         if exact.record["rule"] != "none":
@@ -95,26 +99,51 @@ class MultipleChoice(Benchmark):
             benchmark=self.name,
             index=sample.index,
             question=cell_text(sample.cells.get("question")),
-            options=self._options(sample.cells),
+            options=self._choices(sample.cells),
             answer=cell_text(prediction),
+            rubric=self._rubric,
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)
         return self._scored(sample, verdict.letter, "judge", verdict.reply)
 
     def table(self, scored: Sequence[Scored]) -> Table:
-        """Builds the table of `scoring.tables.plain_table`."""
+        """Builds the table of `scoring.tables.plain_table`.
+
+        Raises:
+            DataError: the benchmark has no column of right letters.
+        """
+        return self.plain(self.counted(scored))
+
+    def counted(self, scored: Sequence[Scored]) -> list[Row]:
+        """Returns what counts in the tables: every sample.
+
+        Raises:
+            DataError: the benchmark has no column of right letters.
+        """
+        if "answer" not in self.source.columns:
+            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
         # Rows of one index, which only the reference's protocol lets through, share the result of the last of them.
         points = {s.sample.index: s.points for s in scored}
-        rows = [
-            Row(
-                points[s.sample.index],
-                s.sample.cluster,
-                {group: s.sample.cells.get(name) for group, name in self._groups.items()},
-            )
-            for s in scored
-        ]
+        return [self._row(s.sample, points[s.sample.index]) for s in scored]
+
+    def plain(self, rows: Sequence[Row]) -> Table:
+        """Builds the table of `scoring.tables.plain_table` by this benchmark's protocol."""
         return plain_table(rows, nan_splits=self.protocol.pandas_cells, stored=self.protocol.round_trip_table)
+
+    def _row(self, sample: Sample, points: float) -> Row:
+        return Row(points, sample.cluster, {group: sample.cells.get(name) for group, name in self._groups.items()})
+
+    def _text(self, sample: Sample) -> str:
+        """Returns hint, question, options and instruction."""
+        lines = [] if sample.cells.get("hint") is None else [f"Hint: {sample.cells['hint']}\n"]
+        lines.append(f"Question: {self._question(sample)}\n")
+        options = self._options(sample.cells)
+        if options:
+            lines.append("Options:\n")
+            lines.extend(f"{letter}. {text}\n" for letter, text in options.items())
+            lines.append("Please select the correct answer from the options above. \n")
+        return "".join(lines)
 
     def _question(self, sample: Sample) -> str:
         question = sample.cells.get("question")
@@ -125,14 +154,28 @@ class MultipleChoice(Benchmark):
     def _options(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
         return {letter: text for letter in self._letters if (text := cells.get(letter)) is not None}
 
+    def _choices(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:
+        """Returns what an answer may choose from: the options that the model was shown."""
+        return self._options(cells)
+
+    def _right(self, cells: Mapping[str, Cell]) -> Cell:
+        """Returns the right letter."""
+        return cells["answer"]
+
     def _scored(self, sample: Sample, letter: str, rule: str, shown: str) -> Scored:
+        record: dict[str, Any] = {"hit": None, "log": _LOG.format(shown), "letter": letter, "rule": rule}
         if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+            return Scored(sample, record, math.nan)
         # The letter Z is right only where it is an option and was read as one, not where it stands for no option.
         is_option = letter != NO_LETTER or (rule not in _NO_OPTION and sample.cells.get(NO_LETTER) is not None)
-        hit = int(is_option and letter == sample.cells["answer"])
-        record = {"hit": hit, "log": f"Match Log: {shown}. ", "letter": letter, "rule": rule}
-        return Scored(sample, record, float(hit))
+        record["hit"] = int(is_option and letter == self._right(sample.cells))
+        return Scored(sample, record, float(record["hit"]))
+
+
+def match_log(scored: Scored) -> str:
+    """Returns what a sample's letter was read from: the answer, the judge's reply, or the words for neither."""
+    before, after = _LOG.split("{}")
+    return str(scored.record["log"]).removeprefix(before).removesuffix(after)
 
 
 def _is_letter(column: str) -> bool:

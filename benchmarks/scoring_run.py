@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -15,13 +15,26 @@ from ..errors import DataError
 from ..records import Cell, Sample, ScoreResult
 from ..scoring.judge import Judge, JudgeRequest
 from .base import Benchmark, Scored
+from .submission import Submission
 
-__all__ = ["SCORING_FAULTS", "finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
+__all__ = [
+    "SCORING_FAULTS",
+    "finish",
+    "make_submission",
+    "make_submission_async",
+    "score_one",
+    "score_predictions",
+    "score_predictions_async",
+    "score_samples",
+]
 
 SCORING_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a rule raises that does not hold for an answer: a fault of the rule, which must not cost a run its answers."""
-_SHOWN = 5
-_STEPS_BETWEEN_PAUSES = 256
+_SHOWN: Final = 5
+_STEPS_BETWEEN_PAUSES: Final = 256
+
+_Item: TypeAlias = tuple[Sample, Cell, bool]
+"""A sample, its answer as scoring reads it, and whether the request failed."""
 
 
 def score_one(bench: Benchmark, sample: Sample, prediction: str | None) -> Scored:
@@ -74,8 +87,7 @@ def score_samples(bench: Benchmark, samples: Sequence[Sample], predictions: Mapp
     Raises:
         DataError: a row cannot be scored.
     """
-    items = _answered(bench, samples, predictions)
-    return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
+    return finish(bench, _exact(bench, _answered(bench, samples, predictions)))
 
 
 async def score_predictions_async(
@@ -84,7 +96,51 @@ async def score_predictions_async(
     """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
     items = _answered(bench, _known_samples(bench, predictions), predictions)
     if judge is None:
-        return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
+        return finish(bench, _exact(bench, items))
+    scored, judged = await _judged(bench, items, judge, judge_concurrency)
+    return finish(bench, scored, judged=judged)
+
+
+def make_submission(bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]) -> Submission:
+    """Makes the file for the server that scores a benchmark whose right answers are not public, by exact rules.
+
+    Args:
+        bench: the benchmark.
+        samples: the questions, in file order; every one of them has an entry.
+        predictions: answer by index, None for a failed request.
+
+    Raises:
+        DataError: a row cannot be read.
+    """
+    scored = _exact(bench, _answered(bench, samples, predictions))
+    return bench.submission([(sample, predictions[sample.index]) for sample in samples], scored)
+
+
+async def make_submission_async(
+    bench: Benchmark,
+    samples: Sequence[Sample],
+    predictions: Mapping[str, Cell],
+    judge: Judge,
+    *,
+    judge_name: str,
+    judge_concurrency: int = 16,
+) -> Submission:
+    """Makes the same file with a judge that reads what no exact rule does; see `make_submission`.
+
+    Raises:
+        JudgeError: the judge cannot be reached.
+        DataError: a row cannot be read.
+    """
+    scored, _ = await _judged(bench, _answered(bench, samples, predictions), judge, judge_concurrency)
+    return bench.submission([(sample, predictions[sample.index]) for sample in samples], scored, judge=judge_name)
+
+
+def _exact(bench: Benchmark, items: Sequence[_Item]) -> list[Scored]:
+    return [_completed(bench.score(sample, answer), answer, failed) for sample, answer, failed in items]
+
+
+async def _judged(bench: Benchmark, items: Sequence[_Item], judge: Judge, concurrency: int) -> tuple[list[Scored], int]:
+    """Returns the scored items, and how many of them the judge was asked about."""
     scored: list[Scored | None] = [None] * len(items)
     asked: set[str] = set()
 
@@ -96,19 +152,19 @@ async def score_predictions_async(
         for steps, positions in enumerate(units):
             results = await bench.judge_unit([items[position][:2] for position in positions], ask)
             for position, result in zip(positions, results, strict=True):
-                scored[position] = _flagged(result, items[position][2])
+                scored[position] = _completed(result, *items[position][1:])
             if steps % _STEPS_BETWEEN_PAUSES == 0:
                 await anyio.lowlevel.checkpoint()
 
     todo = iter(_units(bench, [sample for sample, _, _ in items]))
     try:
         async with anyio.create_task_group() as group:
-            for _ in range(judge_concurrency):
+            for _ in range(concurrency):
                 group.start_soon(work, todo)
     except ExceptionGroup as errors:
         # The first error stopped all workers: callers get it as it was raised.
         raise errors.exceptions[0] from None
-    return finish(bench, [result for result in scored if result is not None], judged=len(asked))
+    return [result for result in scored if result is not None], len(asked)
 
 
 def _units(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
@@ -147,11 +203,12 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
         },
         rules=dict(rules.most_common()),
         more_tables=bench.more_tables(scored),
+        caveats=tuple(bench.caveats(scored)),
     )
 
 
-def _flagged(scored: Scored, failed: bool) -> Scored:
-    return replace(scored, failed=True) if failed else scored
+def _completed(scored: Scored, answer: Cell, failed: bool) -> Scored:
+    return replace(scored, answer=answer, failed=failed or scored.failed)
 
 
 def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sample]:
@@ -164,10 +221,7 @@ def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sa
     return samples
 
 
-def _answered(
-    bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]
-) -> list[tuple[Sample, Cell, bool]]:
-    """Returns each sample, its answer as scoring reads it, and whether the request failed."""
+def _answered(bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]) -> list[_Item]:
     failed = [predictions[sample.index] is None for sample in samples]
     answers: list[Cell] = [
         bench.protocol.failed_text if lost else predictions[sample.index]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ..errors import DataError, MediaError
@@ -40,6 +41,7 @@ class TsvSource:
 
     Attributes:
         path: the file.
+        files: the file by the benchmark's name.
         columns: its column names, pictures included.
     """
 
@@ -52,6 +54,7 @@ class TsvSource:
         protocol: Protocol,
         required: Sequence[str] = ("index", "question"),
         needs_image: bool = True,
+        jpeg_copies: bool = False,
     ) -> None:
         """Opens the file and checks its columns.
 
@@ -62,16 +65,21 @@ class TsvSource:
             protocol: how cells are read and pictures are shown.
             required: columns that must be there.
             needs_image: whether a column ``image`` or ``image_path`` must be there too.
+            jpeg_copies: pictures are named and stored as the reference does for the parts of a joined benchmark: every
+                row has a JPEG of its own.
 
         Raises:
             DataError: the file cannot be read, has no rows, or lacks a column.
         """
         self.path = path
+        self.files: Mapping[str, Path] = MappingProxyType({name: path})
         self._file = TsvFile(path)
         self.columns: tuple[str, ...] = distinct_names(self._file.columns, path, numbered=protocol.pandas_cells)
         self._protocol = protocol
         limit = protocol.localize_above_bytes
         self._localized = limit is not None and self._file.size > limit
+        self._suffix = ".jpg" if self._localized or jpeg_copies else ".png"
+        self._stores = protocol.cached_images or self._suffix == ".jpg"
         self._check_columns(required, needs_image=needs_image)
         places = {name: k for k, name in enumerate(self.columns)}
         self._index_column = places["index"]
@@ -156,12 +164,11 @@ class TsvSource:
             given if len(given) == len(pictures) or self._is_list(fields) else (),
             stem=shown_as,
             count=len(pictures),
-            suffix=".jpg" if self._localized else ".png",
+            suffix=self._suffix,
             cut=self._protocol.cached_images,
         )
-        cached = self._protocol.cached_images or self._localized
         return tuple(
-            Image(name=name, base64=picture, stored_as=stored_format(name) if cached else None)
+            Image(name=name, base64=picture, stored_as=stored_format(name) if self._stores else None)
             for name, picture in zip(names, pictures, strict=False)
         )
 

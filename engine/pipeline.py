@@ -283,5 +283,7 @@ def _running_score(item: Item, prediction: Prediction) -> None:
         scored = score_one(job.benchmark, item.sample, prediction.prediction)
     except (DataError, *SCORING_FAULTS):
         return  # the final scoring says so
+    if math.isnan(scored.points):
+        return  # its right answer is not public
     job.progress.scored += 1
     job.progress.points += scored.points

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ..records import Cell
+from .words import word_spans
 
 __all__ = ["FAILED_MARK", "NO_LETTER", "Reading", "Rule", "read_letter"]
 
@@ -24,6 +26,11 @@ _REFUSALS: Final = (
     "Cannot determine the answer",
 )
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
+_MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\/=", " "))
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
+_TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{0,19}>")
+_UNSPACED: Final = re.compile("[\u2e80-\uffef]+")
+"""Chinese, Japanese and Korean writing with its marks, which stands beside letters without a space."""
 _LAST_TOKENS: Final = 4
 
 
@@ -41,7 +48,9 @@ class Reading:
     rule: Rule
 
 
-def read_letter(answer: Cell, options: Mapping[str, Cell]) -> Reading:
+def read_letter(
+    answer: Cell, options: Mapping[str, Cell], *, bare_letters: bool = True, option_in_word: bool = True
+) -> Reading:
     """Reads the option that an answer names.
 
     First a letter of an option that stands alone: exactly one such letter, first seen among the last four words.
@@ -51,18 +60,20 @@ def read_letter(answer: Cell, options: Mapping[str, Cell]) -> Reading:
     Args:
         answer: the answer; what is no text is read as ``str`` shows it.
         options: texts by capital letter, without missing ones.
+        bare_letters: see `Protocol`.
+        option_in_word: see `Protocol`.
     """
     text = str(answer)
-    found = _by_letter(text, options)
-    return found if found is not None else _by_text(text, options)
+    found = _by_letter(text, options, bare=bare_letters)
+    return found if found is not None else _by_text(text, options, in_word=option_in_word)
 
 
-def _by_letter(text: str, options: Mapping[str, Cell]) -> Reading | None:
+def _by_letter(text: str, options: Mapping[str, Cell], *, bare: bool) -> Reading | None:
     if FAILED_MARK in text:
         return None
     if any(refusal in text for refusal in _REFUSALS):
         return Reading(NO_LETTER, "refusal")
-    tokens = text.translate(_SEPARATORS).split()
+    tokens = text.translate(_SEPARATORS).split() if bare else _free_tokens(text)
     present = set(tokens)
     letters = [letter for letter in options if letter in present]
     if len(letters) == 1:
@@ -73,10 +84,35 @@ def _by_letter(text: str, options: Mapping[str, Cell]) -> Reading | None:
     return None
 
 
-def _by_text(text: str, options: Mapping[str, Cell]) -> Reading:
+def _free_tokens(text: str) -> list[str]:
+    """Splits a text where a reader would: at tags, at marks of any script, and where Latin letters meet others."""
+    if not text.isascii():
+        text = _UNSPACED.sub(" ", text)
+    tokens = (token.strip(_QUOTES) for token in _TAG.sub(" ", text).translate(_MORE_SEPARATORS).split())
+    return [token for token in tokens if token]
+
+
+def _by_text(text: str, options: Mapping[str, Cell], *, in_word: bool) -> Reading:
     lowered = text.lower()
-    texts = {letter: str(option).lower() for letter, option in options.items()}
     if len(lowered) > 2 * sum(len(str(option)) for option in options.values()):
         return Reading(None, "none")
-    matching = [letter for letter, option in texts.items() if option in lowered]
+    texts = {letter: str(option).lower() for letter, option in options.items()}
+    if in_word:
+        matching = [letter for letter, option in texts.items() if option in lowered]
+    else:
+        matching = _standing_alone(lowered, texts)
     return Reading(matching[0], "text") if len(matching) == 1 else Reading(None, "none")
+
+
+def _standing_alone(answer: str, texts: Mapping[str, str]) -> list[str]:
+    """Returns the options that an answer gives in words of their own, and not only as a part of a longer option."""
+    spans = {letter: list(word_spans(answer, text.strip())) for letter, text in texts.items()}
+    return [
+        letter
+        for letter, own in spans.items()
+        if any(not any(_within(span, other) for others in spans.values() for other in others) for span in own)
+    ]
+
+
+def _within(span: tuple[int, int], other: tuple[int, int]) -> bool:
+    return span != other and other[0] <= span[0] and span[1] <= other[1]

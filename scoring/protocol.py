@@ -39,6 +39,14 @@ class Protocol:
         keep_system_prompt: a benchmark's system message stays in force for the benchmarks after it in the same run.
         empty_answer_fails: a reply without text counts as a failed request once its tries are used up. Off: after its
             tries it is an answer, an empty one.
+        bare_letters: an option's letter is read only where spaces and the marks ``.()[],:;!*#{}`` set it apart. Off:
+            quotes, ``$``, tags and Chinese, Japanese or Korean writing set it apart, too.
+        option_in_word: an option's text is found anywhere in an answer, so ``one`` in ``none``; where it is part of
+            another option's text that the answer gives, both are found and none is read. Off: it must stand by itself.
+        open_as_choice: an open question of MMMU becomes a choice between its answer's text and ``Other Answers``, so
+            that the letter A alone is right. Off: the answer is compared with the accepted ones (`scoring.mmmu`).
+        million_is_base: the row with index 1,000,000, a variant of question 0, counts among the base rows in the
+            further table of circular benchmarks. Off: it counts as what it is.
     """
 
     name: str
@@ -49,6 +57,10 @@ class Protocol:
     failed_text: str | None
     keep_system_prompt: bool
     empty_answer_fails: bool
+    bare_letters: bool
+    option_in_word: bool
+    open_as_choice: bool
+    million_is_base: bool
 
 
 EYECHART: Final = Protocol(
@@ -60,6 +72,10 @@ EYECHART: Final = Protocol(
     failed_text=None,
     keep_system_prompt=False,
     empty_answer_fails=False,
+    bare_letters=False,
+    option_in_word=False,
+    open_as_choice=False,
+    million_is_base=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -70,6 +86,10 @@ VLMEVAL: Final = Protocol(
     failed_text=FAILED_TEXT,
     keep_system_prompt=True,
     empty_answer_fails=True,
+    bare_letters=True,
+    option_in_word=True,
+    open_as_choice=True,
+    million_is_base=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

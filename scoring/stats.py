@@ -8,7 +8,7 @@ from typing import Final
 
 from ..records import Estimate
 
-__all__ = ["estimate", "t_quantile", "wilson"]
+__all__ = ["estimate", "mean_of_means", "t_quantile", "wilson"]
 
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
@@ -54,6 +54,29 @@ def estimate(values: Sequence[float], clusters: Sequence[Hashable], *, scale: fl
         reach = t_quantile(groups - 1) * math.sqrt(variance)
         low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     return Estimate(mean * scale, n, groups, math.sqrt(variance) * scale, low * scale, high * scale)
+
+
+def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[Hashable]]]) -> Estimate:
+    r"""Returns the unweighted mean of the means of several groups, its standard error and its 95 % interval.
+
+    With k groups of :math:`n_j` values the influence of a value is :math:`(x_i - \bar x_j) / (k n_j)`; the standard
+    error is the cluster-robust one of their sum, as of `estimate`, and the interval :math:`\bar x \pm t_{G-1} s`.
+
+    Args:
+        groups: for each group its values, between 0 and 1 and at least one, and their clusters.
+    """
+    means = [math.fsum(values) / len(values) for values, _ in groups]
+    mean = sum(means) / len(means)
+    influence: dict[Hashable, float] = {}
+    for (values, clusters), own in zip(groups, means, strict=True):
+        for value, cluster in zip(values, clusters, strict=True):
+            influence[cluster] = influence.get(cluster, 0.0) + (value - own) / (len(means) * len(values))
+    n, g = sum(len(values) for values, _ in groups), len(influence)
+    if g < 2:  # noqa: PLR2004 - one cluster says nothing about the spread between clusters
+        return Estimate(mean, n, g, None, None, None)
+    stderr = math.sqrt(g / (g - 1) * math.fsum(r * r for r in influence.values()))
+    reach = t_quantile(g - 1) * stderr
+    return Estimate(mean, n, g, stderr, max(0.0, mean - reach), min(1.0, mean + reach))
 
 
 def _effective_size(mean: float, n: int, groups: int, variance: float) -> float:

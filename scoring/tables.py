@@ -13,7 +13,17 @@ from .cells import cell_text
 from .round_trip import round_trip
 from .stats import estimate
 
-__all__ = ["Row", "plain_table", "vqa_table"]
+__all__ = [
+    "Row",
+    "by_split",
+    "group_table",
+    "group_values",
+    "grouped",
+    "plain_table",
+    "stacked",
+    "stored_rows",
+    "vqa_table",
+]
 
 _ABBREVIATIONS: Final = MappingProxyType(
     {
@@ -58,7 +68,49 @@ def plain_table(rows: Sequence[Row], *, nan_splits: bool, stored: bool) -> Table
         stored: the columns pass through a spreadsheet once more, in which the reference keeps the scored rows.
     """
     if stored:
-        rows = _stored(rows)
+        rows = stored_rows(rows)
+    columns = rows[0].cells if rows else {}
+    splits, lost = by_split(rows, nan_splits=nan_splits)
+    builder = _Columns(splits)
+    builder.add("Overall", splits)
+    for group in ("l2-category", "category"):
+        if group in columns:
+            members = {split: grouped(split_rows, group) for split, split_rows in splits.items()}
+            for value in group_values(rows, group, nan_column=nan_splits):
+                name = _ABBREVIATIONS.get(cell_text(value), cell_text(value))
+                builder.add(name, {split: groups.get(value, []) for split, groups in members.items()})
+    return builder.table(lost)
+
+
+def group_table(rows: Sequence[Row], column: str, *, nan_splits: bool, stored: bool) -> Table:
+    """Builds a table like `plain_table` with one column for each value of a single column, sorted as texts.
+
+    Args:
+        rows: the samples, with their columns ``split`` and the given one.
+        column: the column.
+        nan_splits: as of `plain_table`; samples without a value then have a column ``None`` without values.
+        stored: as of `plain_table`.
+    """
+    if stored:
+        rows = stored_rows(rows)
+    splits, lost = by_split(rows, nan_splits=nan_splits)
+    builder = _Columns(splits)
+    builder.add("Overall", splits)
+    members = {split: grouped(split_rows, column) for split, split_rows in splits.items()}
+    values = {str(row.cells[column]): row.cells[column] for row in rows if row.cells[column] is not None or nan_splits}
+    for name in sorted(values):
+        value = math.nan if values[name] is None else values[name]
+        builder.add(name, {split: groups.get(value, []) for split, groups in members.items()})
+    return builder.table(lost)
+
+
+def by_split(rows: Sequence[Row], *, nan_splits: bool) -> tuple[dict[Cell, list[Row]], int]:
+    """Returns the rows of each split, and how many rows without values the table has for samples without a split.
+
+    Args:
+        rows: the samples; without a column ``split`` all are of the split ``none``.
+        nan_splits: as of `plain_table`.
+    """
     columns = rows[0].cells if rows else {}
     splits: dict[Cell, list[Row]] = {} if "split" in columns else {"none": []}
     lost = 0
@@ -71,15 +123,23 @@ def plain_table(rows: Sequence[Row], *, nan_splits: bool, stored: bool) -> Table
     if lost and any(isinstance(split, str) for split in splits):
         # Missing cells of a column of texts are one object, those of a column of numbers a NaN each.
         lost = 1
-    builder = _Columns(splits)
-    builder.add("Overall", splits)
-    for group in ("l2-category", "category"):
-        if group in columns:
-            by_split = {split: _grouped(members, group) for split, members in splits.items()}
-            for value in _values(rows, group, nan_column=nan_splits):
-                name = _ABBREVIATIONS.get(cell_text(value), cell_text(value))
-                builder.add(name, {split: members.get(value, []) for split, members in by_split.items()})
-    return builder.table(lost)
+    return splits, lost
+
+
+def stacked(tables: Mapping[str, Table]) -> Table:
+    """Puts tables with a column ``split`` below each other; each split is called ``<name>_<split>``.
+
+    Columns that only later tables have follow those of the earlier ones.
+    """
+    columns = tuple(dict.fromkeys(column for table in tables.values() for column in table.columns))
+    records: list[Mapping[str, Cell]] = []
+    metrics: list[Metric] = []
+    for name, table in tables.items():
+        for record in table.rows:
+            split = record.get("split")
+            records.append({**dict.fromkeys(columns), **record, "split": None if split is None else f"{name}_{split}"})
+        metrics += [replace(metric, row=f"{name}_{metric.row}") for metric in table.metrics]
+    return Table(columns, tuple(records), tuple(metrics))
 
 
 def vqa_table(rows: Sequence[Row], *, nan_column: bool) -> Table:
@@ -96,7 +156,7 @@ def vqa_table(rows: Sequence[Row], *, nan_column: bool) -> Table:
     columns = rows[0].cells if rows else {}
     values: dict[str, Estimate | None] = {}
     if "split" in columns:
-        members = _grouped(rows, "split")
+        members = grouped(rows, "split")
         missing = members.pop(None, None)
         values = {str(split): _percentage(split_rows) for split, split_rows in members.items()}
         if missing is not None and nan_column:
@@ -105,8 +165,8 @@ def vqa_table(rows: Sequence[Row], *, nan_column: bool) -> Table:
     else:
         values["Overall"] = _percentage(rows)
         if "category" in columns:
-            members = _grouped(rows, "category")
-            ordered = _values(rows, "category", nan_column=nan_column)
+            members = grouped(rows, "category")
+            ordered = group_values(rows, "category", nan_column=nan_column)
             values |= {str(value): _percentage(members.get(value, [])) for value in ordered}
     record: dict[str, Cell] = {name: None if found is None else found.mean for name, found in values.items()}
     metrics = tuple(Metric(name, "", found) for name, found in values.items() if found is not None)
@@ -139,7 +199,8 @@ class _Columns:
         return Table(columns, tuple(records), tuple(metrics))
 
 
-def _stored(rows: Sequence[Row]) -> list[Row]:
+def stored_rows(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows as a spreadsheet gives their columns back."""
     names = list(rows[0].cells) if rows else []
     read = {name: round_trip([row.cells[name] for row in rows]) for name in names}
     if all(row.cells[name] is cell for name, cells in read.items() for row, cell in zip(rows, cells, strict=True)):
@@ -150,15 +211,22 @@ def _stored(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _grouped(rows: Sequence[Row], column: str) -> dict[Cell, list[Row]]:
+def grouped(rows: Sequence[Row], column: str) -> dict[Cell, list[Row]]:
+    """Returns the rows of each value of a column, None for rows without one."""
     members: dict[Cell, list[Row]] = {}
     for row in rows:
         members.setdefault(row.cells[column], []).append(row)
     return members
 
 
-def _values(rows: Sequence[Row], column: str, *, nan_column: bool) -> list[Cell]:
-    """Returns the values of a column, sorted; NaN stands for missing ones where the reference has a column of it."""
+def group_values(rows: Sequence[Row], column: str, *, nan_column: bool) -> list[Cell]:
+    """Returns the values of a column, sorted.
+
+    Args:
+        rows: the samples.
+        column: the column.
+        nan_column: NaN stands for missing values where the reference has a column of it.
+    """
     values = {row.cells[column] for row in rows}
     missing = None in values
     ordered: list[Cell] = sorted(values - {None}, key=lambda v: (isinstance(v, str), v))

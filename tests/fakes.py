@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -31,6 +32,7 @@ class MemorySource:
     """Rows 0 to n-1, no pictures."""
 
     path = Path("memory.tsv")
+    files = MappingProxyType({"Memory": path})
     columns = ("index", "question", "answer")
 
     def __init__(self, n: int, stamp: str | None = "v1") -> None:

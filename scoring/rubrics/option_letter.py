@@ -5,19 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from typing import Protocol as Interface
 
 from ...records import Cell
 from ..judge import Judge, JudgeRequest
 from ..letters import FAILED_MARK, NO_LETTER, read_letter
 from . import option_letter_cn, option_letter_en
 
-__all__ = ["TRIES", "JudgedLetter", "ask_letter", "option_lines"]
+__all__ = ["TRIES", "JudgedLetter", "LetterRubric", "ask_letter", "option_lines"]
 
 TRIES: Final = 3
 """How often a judge is asked before its answer counts as unreadable."""
 
 _CHINESE_FIRST: Final = "\u4e00"
 _CHINESE_LAST: Final = "\u9fff"
+
+
+class LetterRubric(Interface):
+    """A module that holds a rubric: its name and version, and the question that it makes."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - a module's constant
+        """Name of the rubric."""
+
+    @property
+    def VERSION(self) -> int:  # noqa: N802 - a module's constant
+        """Changes with the text."""
+
+    def prompt(self, question: str, options: str, answer: str) -> str:
+        """Returns what the judge is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +50,23 @@ class JudgedLetter:
 
 
 async def ask_letter(
-    judge: Judge, *, benchmark: str, index: str, question: str, options: Mapping[str, Cell], answer: str
+    judge: Judge,
+    *,
+    benchmark: str,
+    index: str,
+    question: str,
+    options: Mapping[str, Cell],
+    answer: str,
+    rubric: LetterRubric | None = None,
 ) -> JudgedLetter:
     """Asks a judge up to three times for the letter; unreadable replies end as ``Z``, never as a random option.
 
-    The rubric is Chinese when the question has a Chinese character, else English.
+    Without a rubric of its own a question with a Chinese character has the Chinese one, any other the English one.
 
     Raises:
         JudgeError: the judge cannot be reached.
     """
-    chinese = any(_CHINESE_FIRST <= ch <= _CHINESE_LAST for ch in question)
-    rubric = option_letter_cn if chinese else option_letter_en
+    rubric = rubric or _in_language_of(question)
     prompt = rubric.prompt(question, option_lines(options), answer)
     name = f"{rubric.NAME}@{rubric.VERSION}"
     for attempt in range(TRIES):
@@ -53,6 +75,11 @@ async def ask_letter(
         if letter is not None:
             return JudgedLetter(letter, reply)
     return JudgedLetter(NO_LETTER, None)
+
+
+def _in_language_of(question: str) -> LetterRubric:
+    chinese = any(_CHINESE_FIRST <= ch <= _CHINESE_LAST for ch in question)
+    return option_letter_cn if chinese else option_letter_en
 
 
 def option_lines(options: Mapping[str, Cell]) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias
 
 import pytest
 
-from eyechart.benchmarks.base import Benchmark
+from eyechart.benchmarks.base import Benchmark, Source
+from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.families import build_benchmark
+from eyechart.benchmarks.joined import JoinedSource
 from eyechart.messages import Image
 from eyechart.records import Cell, Sample
 from eyechart.scoring.protocol import Protocol, resolve_protocol
@@ -19,6 +23,8 @@ MakeBenchmark: TypeAlias = Callable[..., Benchmark]
 class Rows:
     """Rows in memory as a source; every row shows one picture, and two neighbours share it."""
 
+    path = Path("rows.tsv")
+    files = MappingProxyType({"rows": path})
     stamp = None
 
     def __init__(self, rows: Sequence[Mapping[str, Cell]], columns: Sequence[str]) -> None:
@@ -26,6 +32,10 @@ class Rows:
         self._rows = rows
 
     def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def rows(self) -> int:
         return len(self._rows)
 
     def samples(self) -> Iterator[Sample]:
@@ -42,6 +52,9 @@ def make_benchmark() -> MakeBenchmark:
 
     def make(name: str, rows: Sequence[Mapping[str, Cell]], protocol: str | Protocol = "eyechart") -> Benchmark:
         columns = [column for column in dict.fromkeys(c for row in rows for c in row) if column != "index"]
-        return build_benchmark(name, Rows(rows, columns), resolve_protocol(protocol))
+        source: Source = Rows(rows, columns)
+        if (known := catalog().get(name)) and known.parts:
+            source = JoinedSource(dict.fromkeys(known.parts, source))
+        return build_benchmark(name, source, resolve_protocol(protocol))
 
     return make
