@@ -14,6 +14,7 @@ from rich.text import Text
 
 from .engine.chart import categories, text_chart
 from .engine.plain_text import clean, duration
+from .engine.report import rules_words
 from .engine.shares import asking_words
 from .errors import ConfigError
 from .records import Estimate, Metric
@@ -139,12 +140,18 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
     name = entry["benchmark"]
     if entry["error"]:
         yield _line(f"{name}: {entry['error']}", "red")
+    if entry.get("withheld"):
+        yield _line(f"{name}: {entry['withheld']}; to be handed in: {entry['submission']}")
+    for caveat in entry.get("caveats", ()):
+        yield _line(f"{name}: {caveat}", "yellow")
     if counts["missing"]:
         yield _line(f"{name}: {counts['missing']} not asked yet", "red")
     for kind, number in counts["failures"].items():
         first = counts["first_failures"].get(kind, "")
         yield _line(f"{name}: {number} failed with {kind}, the first being sample {first}", "red")
     parts = []
+    if words := rules_words(entry.get("rules", {})):
+        parts.append(words)
     if counts["prompt_tokens"] is not None:
         parts.append(f"{counts['prompt_tokens']:,} tokens in, {counts['completion_tokens'] or 0:,} out")
     latency = counts["latency_s"]

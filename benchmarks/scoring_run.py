@@ -208,7 +208,7 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
 
 
 def _completed(scored: Scored, answer: Cell, failed: bool) -> Scored:
-    return replace(scored, answer=answer, failed=failed or scored.failed)
+    return Scored(scored.sample, scored.record, scored.points, failed or scored.failed, answer)
 
 
 def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sample]:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from ..records import Cell
@@ -16,6 +17,8 @@ __all__ = ["Submission", "json_file", "spreadsheet", "tsv_file"]
 
 _CELL_CHARACTERS: Final = 32_767
 """Most that a cell of a spreadsheet holds."""
+_CREATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""The same table is the same file, whenever it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ def spreadsheet(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> b
     buffer = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(buffer, plain) as book:
+        book.set_properties({"created": _CREATED})
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, columns)
         for number, row in enumerate(rows, 1):

@@ -58,6 +58,12 @@ async def check_benchmark(name: str, plan: RunPlan, *, timeout_s: float) -> Data
         plan: the run.
         timeout_s: seconds for asking whether a missing file can be fetched.
     """
+    known = catalog().get(name)
+    if known is not None and known.parts:
+        found = [await check_benchmark(part, plan, timeout_s=timeout_s) for part in known.parts]
+        checks = tuple(check for part in found for check in part.checks)
+        shows = any(part.shows_pictures for part in found)
+        return DataFound(checks, sum(p.rows for p in found), shows, sum(p.download_bytes for p in found))
     path = folder(name) if is_path(name) else await to_thread.run_sync(where, name, plan.data_root)
     if path is not None:
         return await to_thread.run_sync(_look, file_name(name), path, plan)
@@ -131,6 +137,9 @@ def _digest(name: str, path: Path, root: Path) -> Check:
 
 def _columns(benchmark: Benchmark, plan: RunPlan) -> Iterator[Check]:
     if "answer" in benchmark.source.columns or plan.mode == "infer":
+        return
+    if (why := benchmark.withheld(())) is not None:
+        yield ok("data", benchmark.name, f"{why}; the run writes the file for the server that has them")
         return
     remedy = "give the answers in a column of this name, or set mode: infer to ask without scoring"
     yield failure(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.base import Benchmark
-from ..benchmarks.scoring_run import SCORING_FAULTS, score_samples
+from ..benchmarks.scoring_run import SCORING_FAULTS, make_submission, score_samples
 from ..errors import DataError
 from ..records import ScoreResult
 from .chart import CHART, categories, svg_chart
@@ -48,6 +48,9 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
     if not score or not answered:
         return entry
     try:
+        if (why := benchmark.withheld(answered)) is not None:
+            file = make_submission(benchmark, answered, counted.answers)
+            return replace(entry, withheld=why, submission=file)
         result = score_samples(benchmark, answered, counted.answers)
     except DataError as error:
         return replace(entry, error=str(error))
@@ -65,11 +68,15 @@ def _told(fault: Exception) -> str:
 
 
 def save_scores(entry: Entry, job_dir: Path) -> None:
-    """Writes ``scores.json`` and the chart beside the journal and the reference's csv beside the job's folder.
+    """Writes ``scores.json`` and the chart beside the journal, the reference's csv files beside the job's folder.
+
+    For a benchmark whose right answers are not public, the file for the server that has them is written instead.
 
     Raises:
         StorageError: they cannot be written.
     """
+    if entry.submission is not None:
+        write_bytes(job_dir.parent / entry.submission_name, entry.submission.content)
     if entry.score is None:
         return
     write_json(job_dir / "scores.json", {**entry.as_dict(), "per_sample": _per_sample(entry.score)})
@@ -78,6 +85,9 @@ def save_scores(entry: Entry, job_dir: Path) -> None:
         write_bytes(job_dir / CHART, chart.encode())
     table = csv_text(entry.score.columns, entry.score.table)
     write_bytes(job_dir.parent / csv_name(entry.model, entry.benchmark), table.encode())
+    for ending, further in entry.score.more_tables.items():
+        name = csv_name(entry.model, entry.benchmark, ending)
+        write_bytes(job_dir.parent / name, csv_text(further.columns, further.rows).encode())
 
 
 def _per_sample(score: ScoreResult) -> dict[str, Any]:

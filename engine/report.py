@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from ..benchmarks.submission import Submission
 from ..errors import EndpointUnusable
 from ..records import Cell, Metric, ScoreResult
 from .chart import CHART
@@ -18,7 +19,7 @@ from .files import write_bytes, write_json
 from .shares import asking_words
 from .tally import Tally
 
-__all__ = ["Entry", "Report", "csv_name", "csv_text"]
+__all__ = ["Entry", "Report", "csv_name", "csv_text", "rules_words"]
 
 State = Literal["finished", "incomplete", "interrupted", "stopped"]
 
@@ -37,6 +38,8 @@ class Entry:
         error: why there is no score, or why not everything could be asked.
         data: file of the benchmark, its size and digest where known.
         plotted: whether the accuracy of its categories is drawn (`Benchmark.plots_categories`).
+        withheld: why there is no score although all is well: the right answers are not public.
+        submission: the file for the server that has them.
     """
 
     model: str
@@ -48,6 +51,13 @@ class Entry:
     error: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     plotted: bool = False
+    withheld: str | None = None
+    submission: Submission | None = None
+
+    @property
+    def submission_name(self) -> str:
+        """File name of the submission, empty where there is none."""
+        return f"{self.model}_{self.benchmark}{self.submission.ending}" if self.submission else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it; per-sample records are in ``scores.json``, not here."""
@@ -59,7 +69,11 @@ class Entry:
             "benchmark": self.benchmark,
             "protocol": self.score.protocol if self.score else None,
             "error": self.error,
+            "withheld": self.withheld,
+            "submission": f"{self.model}/{self.submission_name}" if self.submission else None,
             "counts": counts,
+            "rules": dict(self.score.rules) if self.score else {},
+            "caveats": list(self.score.caveats) if self.score else [],
             "columns": list(self.score.columns) if self.score else [],
             "table": [dict(row) for row in self.score.table] if self.score else [],
             "metrics": [_metric(m) for m in self.score.metrics] if self.score else [],
@@ -169,17 +183,26 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
         yield f"- {number} x {kind}, first: {_plain(tally.first_failures[kind])}"
     if entry.error:
         yield f"- **Error:** {_plain(entry.error)}"
+    if entry.withheld:
+        yield f"- {_plain(entry.withheld)}; to be handed in: `{entry.model}/{entry.submission_name}`"
     if tally.prompt_tokens is not None:
         yield f"- tokens: {tally.prompt_tokens} in prompts, {tally.completion_tokens or 0} in answers"
     if tally.latency_s:
         shown = ", ".join(f"{name} {value:.2f} s" for name, value in tally.latency_s.items())
         yield f"- latency: {shown}; {tally.requests} requests"
     if entry.score:
+        yield from _score_markdown(entry, entry.score)
+
+
+def _score_markdown(entry: Entry, score: ScoreResult) -> Iterable[str]:
+    if words := rules_words(score.rules):
+        yield f"- {words}"
+    yield from (f"- **Note:** {_plain(caveat)}" for caveat in score.caveats)
+    yield ""
+    yield from _metrics_markdown(score)
+    if entry.plotted:
         yield ""
-        yield from _metrics_markdown(entry.score)
-        if entry.plotted:
-            yield ""
-            yield f"![accuracy by category]({quote(f'{entry.model}/{entry.benchmark}/{CHART}')})"
+        yield f"![accuracy by category]({quote(f'{entry.model}/{entry.benchmark}/{CHART}')})"
 
 
 def _metrics_markdown(score: ScoreResult) -> Iterable[str]:
@@ -210,9 +233,15 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
 
 
-def csv_name(model: str, benchmark: str) -> str:
-    """File name under which tools that read the reference's output expect the result table."""
-    return f"{model}_{benchmark}_acc.csv"
+def csv_name(model: str, benchmark: str, ending: str = "acc") -> str:
+    """File name under which tools that read the reference's output expect a result table."""
+    return f"{model}_{benchmark}_{ending}.csv"
+
+
+def rules_words(rules: Mapping[str, int]) -> str:
+    """Tells which rules read the answers of a benchmark that has several, else nothing."""
+    told = ", ".join(f"{rule} {number}" for rule, number in rules.items())
+    return f"answers read by: {told}" if len(rules) > 1 else ""
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:

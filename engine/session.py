@@ -145,17 +145,14 @@ class Session:
 
     async def _verify(self) -> None:
         """Says loudly when a benchmark's file is not the published one; hashing it may take longer than asking."""
-        for benchmark in self.benchmarks:
-            known = catalog().get(benchmark.name)
+        files = [file for benchmark in self.benchmarks for file in benchmark.source.files.items()]
+        for name, path in files:
+            known = catalog().get(name)
             if known is None or known.md5 is None:
                 continue
-            found = await to_thread.run_sync(
-                partial(verify_file, pause=from_thread.check_cancelled),
-                benchmark.name,
-                benchmark.source.path,
-                self.plan.data_root,
-            )
-            self._md5[benchmark.name] = found.md5
+            check = partial(verify_file, pause=from_thread.check_cancelled)
+            found = await to_thread.run_sync(check, name, path, self.plan.data_root)
+            self._md5[name] = found.md5
             if found.warning:
                 log.warning("%s", found.warning)
                 self.progress.warnings.append(found.warning)
@@ -248,7 +245,12 @@ class Session:
 
     def _data(self, benchmark: Benchmark) -> dict[str, Any]:
         source = benchmark.source
-        return {"file": str(source.path.absolute()), "stamp": source.stamp, "md5": self._md5.get(benchmark.name)}
+        files = {
+            name: {"file": str(path.absolute()), "md5": self._md5.get(name)} for name, path in source.files.items()
+        }
+        if len(files) == 1:
+            return {"stamp": source.stamp, **next(iter(files.values()))}
+        return {"stamp": source.stamp, "parts": files}
 
     # -- manifest ----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ _REFUSALS: Final = (
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 _MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\/=", " "))
 _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
+_QUOTED: Final = re.compile(f"[{re.escape(_QUOTES)}]")
 _TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{0,19}>")
 _UNSPACED: Final = re.compile("[\u2e80-\uffef]+")
 """Chinese, Japanese and Korean writing with its marks, which stands beside letters without a space."""
@@ -88,8 +89,12 @@ def _free_tokens(text: str) -> list[str]:
     """Splits a text where a reader would: at tags, at marks of any script, and where Latin letters meet others."""
     if not text.isascii():
         text = _UNSPACED.sub(" ", text)
-    tokens = (token.strip(_QUOTES) for token in _TAG.sub(" ", text).translate(_MORE_SEPARATORS).split())
-    return [token for token in tokens if token]
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    tokens = text.translate(_MORE_SEPARATORS).split()
+    if _QUOTED.search(text):
+        return [bare for token in tokens if (bare := token.strip(_QUOTES))]
+    return tokens
 
 
 def _by_text(text: str, options: Mapping[str, Cell], *, in_word: bool) -> Reading:

@@ -1,0 +1,76 @@
+"""Every benchmark of the catalogue that is built runs from a file in the reference's layout to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_benchmarks import ROWS_OF, write_tiny
+
+from eyechart.benchmarks.catalog import catalog
+from eyechart.benchmarks.families import FAMILIES
+from eyechart.engine.report import Report
+from eyechart.engine.run import run_task_async
+
+NAMES = [name for name in FAMILIES if catalog()[name].family in ROWS_OF]
+
+
+@pytest.fixture(autouse=True)
+def _files_need_not_be_the_published_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These files are not: that they are told apart is another test's affair."""
+    monkeypatch.setattr("eyechart.engine.session.Session._verify", _nothing)
+
+
+async def _nothing(_: object) -> None:
+    return None
+
+
+def task(name: str, server: Any, tmp_path: Path, **fields: Any) -> dict[str, Any]:
+    model = {"type": "m", "name": "CustomAPIModel", "api_base": server.url}
+    config = {"model": [model], "data": [name], "quiet": True, "data_root": str(tmp_path), "nproc": 4, **fields}
+    return {"work_dir": str(tmp_path / "outputs"), "eval_config": config}
+
+
+async def run(config: dict[str, Any]) -> Report:
+    report = await run_task_async(config, environ={})
+    assert isinstance(report, Report)
+    return report
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", NAMES)
+async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) -> None:
+    rows = write_tiny(name, tmp_path)
+    server = await mock_server()
+    whole = await run(task(name, server, tmp_path))
+    assert (whole.state, whole.exit_code, server.stats.requests) == ("finished", 0, rows)
+    (entry,) = whole.entries
+    assert entry.tally.ok == rows
+    if catalog()[name].hidden_answers:
+        assert entry.withheld
+        assert (whole.run_dir / "m" / entry.submission_name).stat().st_size > 0
+    else:
+        assert entry.score is not None
+        assert (whole.run_dir / "m" / f"m_{name}_acc.csv").read_text().count("\n") > 1
+        assert entry.score.metrics
+
+    await resumed_in_the_middle(name, server, whole, task(name, server, tmp_path, reuse=True))
+
+    before = server.stats.requests
+    first = await run(task(name, server, tmp_path, limit=4, protocol="vlmeval"))
+    assert (first.state, first.exit_code, server.stats.requests - before) == ("finished", 0, 4)
+
+
+async def resumed_in_the_middle(name: str, server: Any, whole: Report, config: dict[str, Any]) -> None:
+    """Cuts the journal in the middle of a line, as a killed process leaves it, and runs on."""
+    journal = whole.run_dir / "m" / name / "predictions.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:3]) + lines[3][:-20])
+    before = server.stats.requests
+    again = await run(config)
+    assert (again.run_dir, again.state) == (whole.run_dir, "finished")
+    assert server.stats.requests - before == len(lines) - 3
+    (was,), (entry,) = whole.entries, again.entries
+    assert (entry.score, entry.submission, entry.tally.answers) == (was.score, was.submission, entry.tally.answers)
+    assert entry.tally.answers == was.tally.answers

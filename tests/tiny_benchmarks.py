@@ -1,0 +1,75 @@
+"""Writes a small file in the reference's layout for any benchmark of the catalogue that has one."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from PIL import Image
+
+from eyechart.benchmarks.catalog import find_entry
+
+Row = Mapping[str, object]
+
+ROWS = 6
+_OPTIONS = {"A": "cat", "B": "dog", "C": "boat", "D": "lamp"}
+
+
+def picture(number: int) -> str:
+    """A picture of one colour, as base64 text."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (30 + number, 20), (40 * number % 256, 80, 160)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def write_tiny(name: str, folder: Path) -> int:
+    """Writes the file, or files, of a benchmark; returns the number of its rows."""
+    entry = find_entry(name)
+    if entry.parts:
+        return sum(write_tiny(part, folder) for part in entry.parts)
+    rows = _rows(name, entry.family, hidden=entry.hidden_answers)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, dialect="excel-tab", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    return len(rows)
+
+
+def _rows(name: str, family: str, *, hidden: bool) -> list[Row]:
+    rows: list[Row] = []
+    for number in range(ROWS):
+        row = {"index": number, "question": f"What is in picture {number} of {name}?", "image": picture(number)}
+        rows.append(row | ROWS_OF[family](name, number))
+    if hidden:
+        rows = [{column: cell for column, cell in row.items() if column != "answer"} for row in rows]
+    return rows
+
+
+def _choice(name: str, number: int) -> Row:
+    row: dict[str, object] = {
+        **_OPTIONS,
+        "answer": "ABCD"[number % 4],
+        "category": f"task {number % 3}",
+        "l2-category": ("ocr", "counting")[number % 2],
+        "split": ("val", "test")[number % 2],
+    }
+    if name.startswith(("MMBench", "CCBench")):  # three questions, each with its options turned once
+        row["index"] = number % 3 + 1_000_000 * (number // 3)
+    if name.startswith("MMMU"):
+        row |= {"id": f"{name}_{number}", "question": f"Look at <image 1> of {name} {number}. What is it?"}
+        if number == 1:
+            row |= dict.fromkeys("ABCD", "") | {"answer": "['2.5', '5/2']"}
+    if name.startswith("GMAI-"):
+        row |= dict.fromkeys(("clinical VQA task", "department", "perceptual granularity"), f"group {number % 2}")
+    if name == "BLINK":
+        row["image"] = str([picture(number), picture(number + 1)])
+    return row
+
+
+ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType({"image_mcq": _choice})
+"""What a row of each family has beside index, question and picture."""
