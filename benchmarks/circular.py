@@ -84,6 +84,7 @@ class Circular(MultipleChoice):
 
     def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
         """Says how many questions were not asked in all their orders, which makes them easier."""
+        yield from super().caveats(scored)
         asked = [s.sample for s in scored]
         partly = {self.unit(sample) for sample in asked}
         whole = {sample.index for sample in asked}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Final
 
@@ -69,6 +69,10 @@ class MMMU(MultipleChoice):
         right = is_open_answer_right(answer, cell_text(sample.cells["answer"]))
         record = {"hit": int(right), "log": f"Match Log: {answer}. ", "letter": NO_LETTER, "rule": "open"}
         return Scored(sample, record, float(right))
+
+    def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
+        """Says which rows with options nobody can answer rightly."""
+        return super().caveats([s for s in scored if not self._is_open(s.sample.cells)])
 
     def submission(
         self, answers: Sequence[tuple[Sample, Cell]], scored: Sequence[Scored], *, judge: str = NO_JUDGE_NAME

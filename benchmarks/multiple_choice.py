@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, ClassVar, Final
 
@@ -17,7 +17,7 @@ from ..scoring.protocol import Protocol
 from ..scoring.rubrics.option_letter import LetterRubric, ask_letter
 from ..scoring.tables import Row, plain_table
 from .base import Benchmark, Scored, Source
-from .prompts import pictures_then_text
+from .prompts import no_question, pictures_then_text
 
 __all__ = ["NO_JUDGE", "MultipleChoice", "match_log"]
 
@@ -115,6 +115,14 @@ class MultipleChoice(Benchmark):
         """
         return self.plain(self.counted(scored))
 
+    def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
+        """Says which rows nobody can answer rightly, because their right letter is none of their options."""
+        lost = [s.sample for s in scored if self._right(s.sample.cells) not in self._choices(s.sample.cells)]
+        if lost:
+            answer = cell_text(lost[0].cells["answer"])
+            first = f"{self.source.path}, row {lost[0].index}, column 'answer': {answer!r}"
+            yield f"the right answer of {len(lost)} rows is none of their options, so none is right (first: {first})"
+
     def counted(self, scored: Sequence[Scored]) -> list[Row]:
         """Returns what counts in the tables: every sample.
 
@@ -148,7 +156,7 @@ class MultipleChoice(Benchmark):
     def _question(self, sample: Sample) -> str:
         question = sample.cells.get("question")
         if question is None and not (self.protocol.pandas_cells and "question" in sample.cells):
-            raise DataError(f"{self.name}: row {sample.index} has no question")
+            raise no_question(self.source, sample)
         return cell_text(question)
 
     def _options(self, cells: Mapping[str, Cell]) -> dict[str, Cell]:

@@ -30,7 +30,7 @@ class OCRBench(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        return pictures_then_text(self.source, sample, question_of(self.name, sample))
+        return pictures_then_text(self.source, sample, question_of(self.source, sample))
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers and categories come from the stored table."""

@@ -7,10 +7,10 @@ from ..messages import Message, Text
 from ..records import Sample
 from .base import Source
 
-__all__ = ["pictures_then_text", "question_of"]
+__all__ = ["no_question", "pictures_then_text", "question_of"]
 
 
-def question_of(benchmark: str, sample: Sample) -> str:
+def question_of(source: Source, sample: Sample) -> str:
     """Returns the question of a row.
 
     Raises:
@@ -18,8 +18,13 @@ def question_of(benchmark: str, sample: Sample) -> str:
     """
     question = sample.cells.get("question")
     if question is None:
-        raise DataError(f"{benchmark}: row {sample.index} has no question")
+        raise no_question(source, sample)
     return str(question)
+
+
+def no_question(source: Source, sample: Sample) -> DataError:
+    """Returns the error of a row that asks nothing."""
+    return DataError(f"{source.path}, row {sample.index} has no question: its cell in column 'question' is empty")
 
 
 def pictures_then_text(source: Source, sample: Sample, text: str) -> list[Message]:

@@ -48,7 +48,7 @@ class VisualQA(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        return pictures_then_text(self.source, sample, question_of(self.name, sample) + self.instruction)
+        return pictures_then_text(self.source, sample, question_of(self.source, sample) + self.instruction)
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers and groups come from the stored table."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import ascii_uppercase
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from ..records import Cell
@@ -29,7 +31,8 @@ _SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 _MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\/=", " "))
 _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
 _QUOTED: Final = re.compile(f"[{re.escape(_QUOTES)}]")
-_TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{0,19}>")
+_TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{1,19}>")
+_FULL_WIDTH: Final = MappingProxyType({ord(ch) + 0xFEE0: ch for ch in ascii_uppercase})
 _UNSPACED: Final = re.compile("[\u2e80-\uffef]+")
 """Chinese, Japanese and Korean writing with its marks, which stands beside letters without a space."""
 _LAST_TOKENS: Final = 4
@@ -88,7 +91,7 @@ def _by_letter(text: str, options: Mapping[str, Cell], *, bare: bool) -> Reading
 def _free_tokens(text: str) -> list[str]:
     """Splits a text where a reader would: at tags, at marks of any script, and where Latin letters meet others."""
     if not text.isascii():
-        text = _UNSPACED.sub(" ", text)
+        text = _UNSPACED.sub(" ", text.translate(_FULL_WIDTH))
     if "<" in text:
         text = _TAG.sub(" ", text)
     tokens = text.translate(_MORE_SEPARATORS).split()

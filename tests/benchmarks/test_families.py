@@ -8,10 +8,11 @@ from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.families import FAMILIES
 from eyechart.benchmarks.multiple_choice import MultipleChoice
 from eyechart.benchmarks.ocrbench import OCRBench
-from eyechart.benchmarks.scoring_run import score_predictions
+from eyechart.benchmarks.scoring_run import score_predictions, score_predictions_async
 from eyechart.benchmarks.vqa import VisualQA
 from eyechart.errors import ConfigError, DataError
 from eyechart.messages import Image, Message, Text
+from eyechart.scoring.judge import JudgeRequest
 
 QUESTION = {"question": "What is it?", "B": "dog", "A": "cat", "D": None, "answer": "A"}
 
@@ -126,3 +127,49 @@ def test_missing_accepted_answers_make_nothing_right(make_benchmark: Any):
     reference = score_predictions(make_benchmark("mine", rows, "vlmeval"), {"0": "nan", "1": "x"})
     assert reference.per_sample["0"]["score"] == 1.0
     assert reference.table == ({"Overall": None},)
+
+
+def test_rows_whose_right_letter_is_no_option_are_told_by_name(make_benchmark: Any):
+    rows = [QUESTION, QUESTION | {"index": "r7", "answer": "E"}, QUESTION | {"answer": "D"}]
+    result = score_predictions(make_benchmark("MMStar", rows), {"0": "A", "r7": "A", "2": "B"})
+    (caveat,) = result.caveats
+    assert "2 rows" in caveat
+    assert "rows.tsv, row r7, column 'answer': 'E'" in caveat
+
+
+@pytest.mark.parametrize("word", ["N/A", "null", "None", "nan"])
+def test_words_for_missing_values_are_options_like_others(word: str, make_benchmark: Any):
+    row = QUESTION | {"A": word, "answer": "A"}
+    corrected = score_predictions(make_benchmark("MMStar", [row]), {"0": f"it is {word}"})
+    assert (corrected.per_sample["0"]["hit"], corrected.caveats) == (1, ())
+
+
+@pytest.mark.anyio
+async def test_blink_has_a_rubric_of_its_own(make_benchmark: Any):
+    seen: list[JudgeRequest] = []
+
+    async def judge(request: JudgeRequest) -> str:
+        seen.append(request)
+        return "(Z) Failed"
+
+    bench = make_benchmark("BLINK", [QUESTION | {"question": "这是什么?"}])
+    result = await score_predictions_async(bench, {"0": "I would rather not say what this is, if I may"}, judge)
+    assert [request.rubric for request in seen] == ["option_letter_blink@1"]
+    assert "B. dog\n(Z) Failed\n" in seen[0].prompt
+    assert (result.per_sample["0"]["letter"], result.per_sample["0"]["rule"]) == ("Z", "judge")
+
+
+def test_the_tables_of_gmai(make_benchmark: Any):
+    rows = [
+        QUESTION | {"Clinical VQA Task": "y", "department": None, "perceptual granularity": 3},
+        QUESTION | {"Clinical VQA Task": "x", "department": "d", "perceptual granularity": 20},
+    ]
+    tables = score_predictions(make_benchmark("GMAI-MMBench_VAL", rows), {"0": "A", "1": "B"}).more_tables
+    assert tables["clinical vqa task_acc"].columns == ("split", "Overall", "x", "y")
+    assert tables["clinical vqa task_acc"].rows == ({"split": "none", "Overall": 0.5, "x": 0.0, "y": 1.0},)
+    assert tables["department_acc"].rows == ({"split": "none", "Overall": 0.5, "d": 0.0},)
+    assert tables["perceptual granularity_acc"].columns == ("split", "Overall", "20", "3")
+    reference = score_predictions(make_benchmark("GMAI-MMBench_VAL", rows, "vlmeval"), {"0": "A", "1": "B"}).more_tables
+    assert reference["department_acc"].rows == ({"split": "none", "Overall": 0.5, "None": None, "d": 0.0},)
+    with pytest.raises(DataError, match="no column 'clinical vqa task'"):
+        score_predictions(make_benchmark("GMAI-MMBench_VAL", [QUESTION]), {"0": "A"})

@@ -75,3 +75,73 @@ def test_letter_is_an_option_or_z_or_nothing(answer: Cell, options: dict[str, Ce
 @given(st.sampled_from("ABCD"), st.sampled_from(["{}", "({})", "{}.", "**{}**", "The answer is {}", "[{}]\n"]))
 def test_a_lone_letter_is_read(letter: str, form: str):
     assert read_letter(form.format(letter), ANIMALS) == Reading(letter, "option")
+
+
+def read_freely(answer: Cell, options: Mapping[str, Cell] = ANIMALS) -> Reading:
+    return read_letter(answer, options, bare_letters=False, option_in_word=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        ('"B"', "B"),
+        ("`B`", "B"),
+        ("$B$", "B"),
+        ("<B>", "B"),
+        ("<answer>B</answer>", "B"),
+        ("B。", "B"),
+        ("（B）", "B"),
+        ("答案是B", "B"),
+        ("选择Ｂ", "B"),
+        ("$\\boxed{\\text{B}}$", "B"),
+        ("“B”", "B"),
+        ("_B_", "B"),
+        ("B?", "B"),
+        ("A/B", None),
+        ("I'm sure that's right", None),
+        ("b", None),
+        ("answer is B because of the many things that follow", None),
+    ],
+)
+def test_letters_between_quotes_tags_and_other_scripts(answer: str, letter: str | None):
+    assert read_freely(answer).letter == letter
+
+
+def test_marks_that_the_reference_knows_are_read_by_both():
+    for answer in ("(B)", "B.", "**B**", "{B}", "[B]", "Answer: B"):
+        assert read_freely(answer) == read_letter(answer, ANIMALS) == Reading("B", "option")
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"),
+    [
+        ("a catfish", "B"),  # cat stands only inside catfish, and so does no word of its own
+        ("the cat, not the catfish", None),
+        ("112 cm", None),
+        ("12 cm.", "D"),
+        ("a red bicycle", "C"),
+    ],
+)
+def test_option_texts_stand_by_themselves(answer: str, letter: str | None):
+    assert read_freely(answer).letter == letter
+
+
+def test_an_option_inside_a_longer_one_is_not_meant():
+    options: dict[str, Cell] = {"A": "red", "B": "dark red", "C": "blue and some words that make answers longer"}
+    assert read_freely("it is dark red", options) == Reading("B", "text")
+    assert read_freely("it is red, perhaps dark red", options).letter is None
+    assert read_letter("it is dark red", options).letter is None
+
+
+@given(CELLS, OPTIONS)
+def test_free_reading_gives_an_option_or_z_or_nothing(answer: Cell, options: dict[str, Cell]):
+    reading = read_freely(answer, options)
+    assert reading.letter is None or reading.letter == "Z" or reading.letter in options
+    assert (reading.letter is None) == (reading.rule == "none")
+
+
+def test_free_reading_of_a_megabyte_ends_at_once():
+    start = time.process_time()
+    for answer in ("word " * 200_000 + "B", "x" * 1_000_000, "<" * 1_000_000, '"' * 1_000_000, "答" * 300_000):
+        read_freely(answer)
+    assert time.process_time() - start < 4
