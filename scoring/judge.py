@@ -20,6 +20,8 @@ class JudgeRequest:
         rubric: name and version of the rubric, e.g. ``option_letter_en@1``.
         prompt: the whole text to send.
         temperature: sampling temperature of this attempt.
+        system: text of the system role, None for none.
+        max_tokens: longest reply in tokens, None for the judge's own setting.
     """
 
     benchmark: str
@@ -28,6 +30,8 @@ class JudgeRequest:
     rubric: str
     prompt: str
     temperature: float = 0.0
+    system: str | None = None
+    max_tokens: int | None = None
 
 
 Judge: TypeAlias = Callable[[JudgeRequest], Awaitable[str]]
