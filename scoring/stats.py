@@ -8,7 +8,7 @@ from typing import Final
 
 from ..records import Estimate
 
-__all__ = ["estimate", "mean_of_means", "t_quantile", "wilson"]
+__all__ = ["estimate", "estimate_ratio", "mean_of_means", "t_quantile", "wilson"]
 
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
@@ -77,6 +77,49 @@ def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[Hashable]]]) 
     stderr = math.sqrt(g / (g - 1) * math.fsum(r * r for r in influence.values()))
     reach = t_quantile(g - 1) * stderr
     return Estimate(mean, n, g, stderr, max(0.0, mean - reach), min(1.0, mean + reach))
+def estimate_ratio(
+    values: Sequence[float], references: Sequence[float], clusters: Sequence[Hashable], *, scale: float = 1.0
+) -> Estimate | None:
+    r"""Returns the ratio of two means, its standard error and its 95 % interval; None where there is no finite ratio.
+
+    The standard error is that of the delta method (Cochran 1977, chapter 6), summed over clusters (Binder 1983). With
+    :math:`R = \bar y / \bar x`, the ratio of the means of m values and k references in G clusters:
+
+    .. math:: s^2 = \frac{G}{G-1} \frac{1}{\bar x^2} \sum_g \Big(\sum_{i \in g}
+        \frac{y_i - \bar y}{m} - R \frac{x_i - \bar x}{k}\Big)^2
+
+    The interval is :math:`R \pm t_{G-1} s`, and nothing below 0 where no value is negative. With references that are
+    all 1 it is the interval of a mean without bounds.
+
+    Args:
+        values: what is compared; NaN for one that is missing.
+        references: what it is compared with; NaN for one that is missing.
+        clusters: the picture that each pair belongs to.
+        scale: factor of the result's units, 100 for percentages.
+    """
+    known = [value for value in values if not math.isnan(value)]
+    compared = [reference for reference in references if not math.isnan(reference)]
+    if not known or not compared:
+        return None
+    mean, base = sum(known) / len(known), sum(compared) / len(compared)
+    ratio = mean / base if base else math.nan
+    shares: dict[Hashable, float] = {}
+    for value, reference, cluster in zip(values, references, clusters, strict=True):
+        if math.isnan(value) and math.isnan(reference):
+            continue
+        share = 0.0 if math.isnan(value) else (value - mean) / len(known)
+        share -= 0.0 if math.isnan(reference) else ratio * (reference - base) / len(compared)
+        shares[cluster] = shares.get(cluster, 0.0) + share
+    groups = len(shares)
+    spread = sum(share * share for share in shares.values())
+    if not (math.isfinite(ratio) and math.isfinite(spread)):
+        return None
+    if groups < 2:  # noqa: PLR2004 - one group says nothing about the spread between groups
+        return Estimate(ratio * scale, len(known), groups, None, None, None)
+    error = math.sqrt(groups / (groups - 1) * spread) / abs(base)
+    reach = t_quantile(groups - 1) * error
+    low = ratio - reach if min(*known, *compared) < 0 else max(0.0, ratio - reach)
+    return Estimate(ratio * scale, len(known), groups, error * scale, low * scale, (ratio + reach) * scale)
 
 
 def _effective_size(mean: float, n: int, groups: int, variance: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyechart.scoring.stats import estimate, t_quantile
+from eyechart.scoring.stats import estimate, estimate_ratio, t_quantile
 
 
 def test_independent_samples_have_the_ordinary_standard_error():
@@ -96,3 +96,88 @@ def test_hits_within_bounds(samples: list[tuple[bool, int]]):
         assert 0 <= found.low <= found.mean + 1e-12
         assert found.mean - 1e-12 <= found.high <= 1
         assert found.high > found.low
+
+
+NAN = math.nan
+GRADES = st.lists(st.tuples(st.floats(0, 10) | st.just(NAN), st.floats(0, 10) | st.just(NAN), st.integers(0, 4)))
+
+
+def test_a_ratio_over_ones_is_a_mean():
+    values, clusters = [0.2, 0.4, 0.9, 0.5, 0.1], [0, 0, 1, 2, 3]
+    found, mean = estimate_ratio(values, [1.0] * 5, clusters, scale=10), estimate(values, clusters, scale=10)
+    assert found is not None
+    assert (found.mean, found.stderr, found.low) == (
+        pytest.approx(mean.mean),
+        pytest.approx(mean.stderr),
+        pytest.approx(mean.low),
+    )
+    assert (found.n, found.clusters) == (5, 4)
+
+
+def test_a_ratio_has_the_standard_error_that_leaving_pictures_out_gives():
+    rng = random.Random(3)
+    clusters = [k // 3 for k in range(180)]
+    levels = [rng.gauss(0, 1) for _ in range(60)]
+    references = [8 + levels[k] / 2 + rng.gauss(0, 1) for k in clusters]
+    values = [NAN if rng.random() < 0.1 else 6 + levels[k] + rng.gauss(0, 1) for k in clusters]
+    found = estimate_ratio(values, references, clusters)
+    assert found is not None
+    left = [left_out(values, references, clusters, k) for k in range(60)]
+    middle = sum(left) / 60
+    jackknife = math.sqrt(59 / 60 * sum((ratio - middle) ** 2 for ratio in left))
+    assert found.stderr == pytest.approx(jackknife, rel=0.03)
+    assert found.n == sum(not math.isnan(value) for value in values)
+    assert found.high == pytest.approx(found.mean + t_quantile(59) * found.stderr)
+
+
+def left_out(values: list[float], references: list[float], clusters: list[int], cluster: int) -> float:
+    kept = [(v, r) for v, r, c in zip(values, references, clusters, strict=True) if c != cluster]
+    known = [v for v, _ in kept if not math.isnan(v)]
+    return sum(known) / len(known) / (sum(r for _, r in kept) / len(kept))
+
+
+def test_a_ratio_that_is_the_same_everywhere_is_certain():
+    found = estimate_ratio([4.0, 8.0, 6.0], [2.0, 4.0, 3.0], "abc", scale=100)
+    assert found is not None
+    assert (found.mean, found.low, found.high) == (200, pytest.approx(200), pytest.approx(200))
+
+
+def test_a_ratio_to_a_negative_mean_has_a_positive_error():
+    found = estimate_ratio([1.0, 2.0, 4.0], [-2.0, -3.0, -5.0], "abc")
+    assert found is not None
+    assert found.stderr is not None
+    assert found.stderr > 0
+    assert found.low < found.mean < found.high  # type: ignore[operator]
+
+
+def test_a_ratio_of_what_is_never_negative_is_not_either():
+    # A spread as wide as this would reach below 0.
+    assert estimate_ratio([0.0, 9.0], [5.0, 5.0], "ab").low == 0  # type: ignore[union-attr]
+    assert estimate_ratio([-1.0, 9.0], [5.0, 5.0], "ab").low < 0  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(
+    ("values", "references"),
+    [([], []), ([NAN], [1.0]), ([1.0], [NAN]), ([1.0, 2.0], [0.0, 0.0]), ([1.0, 2.0], [1.0, -1.0])],
+)
+def test_a_ratio_to_nothing_is_none(values: list[float], references: list[float]):
+    assert estimate_ratio(values, references, range(len(values))) is None
+
+
+def test_a_ratio_of_one_cluster_has_no_interval():
+    found = estimate_ratio([1.0, 2.0], [2.0, 2.0], "aa")
+    assert found is not None
+    assert (found.mean, found.n, found.clusters, found.stderr, found.low) == (0.75, 2, 1, None, None)
+
+
+@given(GRADES)
+def test_any_grades_have_a_ratio_within_its_interval_or_none(pairs: list[tuple[float, float, int]]):
+    found = estimate_ratio([p[0] for p in pairs], [p[1] for p in pairs], [p[2] for p in pairs])
+    if found is not None and found.low is not None and found.high is not None:
+        assert 0 <= found.low <= found.mean <= found.high
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats(), st.integers(0, 4))))
+def test_any_numbers_are_borne(pairs: list[tuple[float, float, int]]):
+    found = estimate_ratio([p[0] for p in pairs], [p[1] for p in pairs], [p[2] for p in pairs])
+    assert found is None or math.isfinite(found.mean)
