@@ -80,9 +80,12 @@ class Benchmark(ABC):
 
     Attributes:
         plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
+        needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
+            ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
     """
 
     plots_categories: ClassVar[bool] = False
+    needs_judge: ClassVar[bool] = False
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
         self.name = name

@@ -279,6 +279,8 @@ class Pipeline:
 
 def _running_score(item: Item, prediction: Prediction) -> None:
     job: Job = item.job
+    if job.benchmark.needs_judge:
+        return  # answers are worth nothing yet
     try:
         scored = score_one(job.benchmark, item.sample, prediction.prediction)
     except (DataError, *SCORING_FAULTS):

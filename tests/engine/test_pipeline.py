@@ -44,6 +44,16 @@ async def test_every_sample_is_asked_once_and_journaled_once(tmp_path: Path) -> 
 
 
 @pytest.mark.anyio
+async def test_answers_that_only_a_judge_can_grade_have_no_running_score(tmp_path: Path) -> None:
+    class Judged(MemoryBenchmark):
+        needs_judge = True
+
+    rig = Rig(tmp_path, ScriptedModel(script={"q1": [BadRequest("no", status=400)]}), Judged(3))
+    await rig.run()
+    assert (rig.progress[0].answered, rig.progress[0].failed, rig.progress[0].score) == (2, 1, None)
+
+
+@pytest.mark.anyio
 async def test_benchmarks_share_the_slots_without_a_gap_between_them(tmp_path: Path) -> None:
     first, second = MemoryBenchmark(5, name="First"), MemoryBenchmark(5, name="Second", suffix=" please")
     rig = Rig(tmp_path, ScriptedModel(), first, second, limits=Limits(5))
