@@ -15,9 +15,11 @@ from .catalog import catalog
 from .circular import Circular
 from .gmai import GMAIMMBench
 from .joined import Joined, JoinedSource
+from .llavabench import LLaVABench
 from .mixed import Mixed
 from .mmmu import MMMU
 from .mmt import MMTBench
+from .mmvet import MMVet
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
 from .vqa import SHORT_ANSWER, VisualQA
@@ -70,6 +72,8 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,
+        "LLaVABench": LLaVABench,
+        "MMVet": MMVet,
         "OCRBench": OCRBench,
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
     }

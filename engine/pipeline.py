@@ -286,6 +286,6 @@ def _running_score(item: Item, prediction: Prediction) -> None:
     except (DataError, *SCORING_FAULTS):
         return  # the final scoring says so
     if math.isnan(scored.points):
-        return  # its right answer is not public
+        return  # its right answer is not public, or only a judge can score it
     job.progress.scored += 1
     job.progress.points += scored.points

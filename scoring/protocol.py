@@ -47,6 +47,14 @@ class Protocol:
             that the letter A alone is right. Off: the answer is compared with the accepted ones (`scoring.mmmu`).
         million_is_base: the row with index 1,000,000, a variant of question 0, counts among the base rows in the
             further table of circular benchmarks. Off: it counts as what it is.
+        single_capability_twice: MMVet counts a question that needs one capability alone twice in that capability.
+        literal_grade_pairs: LLaVABench's two grades are read only when exactly one space or comma stands in their line,
+            and are taken whatever numbers they are. Off: spaces and commas around them do not matter, and a grade lies
+            between 0 and 10.
+        unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet), or as -1 for both
+            answers (LLaVABench). Off: it is left out of the means, and counted as unparsed.
+        judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3). Off: as many
+            as the judge is set to.
     """
 
     name: str
@@ -61,6 +69,10 @@ class Protocol:
     option_in_word: bool
     open_as_choice: bool
     million_is_base: bool
+    single_capability_twice: bool
+    literal_grade_pairs: bool
+    unread_grades_count: bool
+    judge_reply_limits: bool
 
 
 EYECHART: Final = Protocol(
@@ -76,6 +88,10 @@ EYECHART: Final = Protocol(
     option_in_word=False,
     open_as_choice=False,
     million_is_base=False,
+    single_capability_twice=False,
+    literal_grade_pairs=False,
+    unread_grades_count=False,
+    judge_reply_limits=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -90,6 +106,10 @@ VLMEVAL: Final = Protocol(
     option_in_word=True,
     open_as_choice=True,
     million_is_base=True,
+    single_capability_twice=True,
+    literal_grade_pairs=True,
+    unread_grades_count=True,
+    judge_reply_limits=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -77,6 +77,8 @@ def mean_of_means(groups: Sequence[tuple[Sequence[float], Sequence[Hashable]]]) 
     stderr = math.sqrt(g / (g - 1) * math.fsum(r * r for r in influence.values()))
     reach = t_quantile(g - 1) * stderr
     return Estimate(mean, n, g, stderr, max(0.0, mean - reach), min(1.0, mean + reach))
+
+
 def estimate_ratio(
     values: Sequence[float], references: Sequence[float], clusters: Sequence[Hashable], *, scale: float = 1.0
 ) -> Estimate | None:

@@ -13,7 +13,6 @@ import math
 import os
 import re
 import shutil
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,17 +37,36 @@ GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "gold
 
 # Benchmarks that arrive with later versions: the only place where golden folders are left out.
 LATER_NAMES = """
-    COCO_VAL DUDE DocVQA_TEST HallusionBench InfoVQA_VAL LLaVABench MMBench-Video MMDU MME MMLongBench_DOC MMVet
-    MTVQA_TEST MVBench MVBench_MP4 MathVision_MINI MathVista_MINI OCRVQA_TESTCORE POPE SLIDEVQA VCR_EN_EASY_100
-    VCR_ZH_HARD_100 Video-MME
+    COCO_VAL
+    DUDE
+    DocVQA_TEST
+    HallusionBench
+    InfoVQA_VAL
+    MMBench-Video
+    MMDU
+    MME
+    MMLongBench_DOC
+    MTVQA_TEST
+    MVBench
+    MVBench_MP4
+    MathVision_MINI
+    MathVista_MINI
+    OCRVQA_TESTCORE
+    POPE
+    SLIDEVQA
+    VCR_EN_EASY_100
+    VCR_ZH_HARD_100
+    Video-MME
 """
 LATER = MappingProxyType(dict.fromkeys(LATER_NAMES.split(), "later"))
 
 RUBRICS = MappingProxyType({"en": "option_letter_en", "cn": "option_letter_cn", "blink": "option_letter_blink"})
 MODES = frozenset({"exact", "judge"})
+MORE_TABLES = MappingProxyType({"scores_fine": "score_fine"})
 CASE_KEYS = """
-    columns error file group_tables judge_calls judge_prompt_kind judge_replies judge_reply_when_exhausted mode note
-    per_sample predictions prefetch scores submission table_columns
+    columns error file group_tables judge_args judge_calls judge_prompt_head judge_prompt_kind judge_prompt_last_line
+    judge_replies judge_reply_when_exhausted judge_temperatures mode note per_sample predictions prefetch
+    rows_unordered scores scores_fine submission table_columns
 """
 OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json"})
 
@@ -180,10 +198,32 @@ def test_case(path: Path, tmp_path: Path):
     assert list(table.columns) == case.get("table_columns", list(table.columns))
     for group, rows in case.get("group_tables", {}).items():
         assert same_rows(result.more_tables[f"{group}_acc"].rows, rows)
+    for key, ending in MORE_TABLES.items():
+        if key in case:
+            assert same([dict(record) for record in result.more_tables[ending].rows], case[key])
     if case["mode"] == "judge":
-        assert judge.calls == case["judge_calls"]
-        assert judge.rubrics == {index: RUBRICS[kind] for index, kind in case["judge_prompt_kind"].items()}
         assert result.counts["judged"] == len(case["judge_calls"])
+        check_requests(case, judge.requests)
+
+
+def check_requests(case: dict[str, Any], asked: dict[str, list[JudgeRequest]]) -> None:
+    """Compares what the judge was asked: how often, how warm, by which rubric, and about which texts."""
+    assert {index: len(requests) for index, requests in asked.items()} == case["judge_calls"]
+    if "judge_prompt_kind" in case:
+        rubrics = {index: requests[0].rubric.partition("@")[0] for index, requests in asked.items()}
+        assert rubrics == {index: RUBRICS[kind] for index, kind in case["judge_prompt_kind"].items()}
+    for index, head in case.get("judge_prompt_head", {}).items():
+        assert asked[index][0].prompt.startswith(head)
+    for index, line in case.get("judge_prompt_last_line", {}).items():
+        assert asked[index][0].prompt.endswith(f"\n{line}")
+    args = case.get("judge_args", {})
+    for index, temperatures in case.get("judge_temperatures", {}).items():
+        # Where a call gives no temperature, that of the judge holds.
+        assert [r.temperature for r in asked[index]] == [args["temperature"] if t is None else t for t in temperatures]
+    if args:
+        assert {r.max_tokens for requests in asked.values() for r in requests} == {args.get("max_tokens")}
+        # Rubrics are in words of our own, and so are their system texts.
+        assert {bool(r.system) for requests in asked.values() for r in requests} == {"system_prompt" in args}
 
 
 def check_submission(bench: Benchmark, case: dict[str, Any], judge: ScriptedJudge) -> None:
@@ -202,7 +242,7 @@ def check_submission(bench: Benchmark, case: dict[str, Any], judge: ScriptedJudg
     rows = list(csv.DictReader(io.StringIO(submission.content.decode()), dialect="excel-tab"))
     assert list(rows[0]) == case["columns"]
     assert {row["index"]: {"log": row["log"], "opt": row["opt"]} for row in rows} == case["per_sample"]
-    assert judge.calls == case["judge_calls"]
+    assert {index: len(requests) for index, requests in judge.requests.items()} == case["judge_calls"]
 
 
 @pytest.mark.parametrize("name", [f.parent.name for f in sorted(GOLDEN.glob("*/official_server.json"))])
@@ -220,15 +260,14 @@ class ScriptedJudge:
     def __init__(self, case: dict[str, Any]) -> None:
         self.replies = case.get("judge_replies", {})
         self.exhausted = case.get("judge_reply_when_exhausted", "")
-        self.calls: Counter[str] = Counter()
-        self.rubrics: dict[str, str] = {}
+        self.requests: dict[str, list[JudgeRequest]] = {}
 
     async def __call__(self, request: JudgeRequest) -> str:
         replies = self.replies.get(request.index, [])
-        position = self.calls[request.index]
+        asked = self.requests.setdefault(request.index, [])
+        position = len(asked)
         assert request.attempt == position
-        self.calls[request.index] += 1
-        self.rubrics[request.index] = request.rubric.partition("@")[0]
+        asked.append(request)
         return replies[position] if position < len(replies) else self.exhausted
 
 

@@ -439,6 +439,20 @@ async def test_missing_and_malformed_files_are_told_before_anything_is_asked(moc
 
 
 @pytest.mark.anyio
+async def test_answers_that_only_a_judge_can_grade_are_kept_and_the_report_says_what_to_set(
+    mock_server, task, tmp_path: Path
+) -> None:
+    write_choices(tmp_path / "MMVet.tsv")
+    server = await mock_server(mode="fixed")
+    report = await run(task(server, data=["MMVet"]))
+    (entry,) = report.entries
+    assert (report.exit_code, entry.tally.ok, entry.score) == (1, ROWS, None)
+    assert "MMVet needs a judge: set `judge`" in entry.error
+    await run({**task(server, data=["MMVet"]), "use_cache": str(report.run_dir)})
+    assert server.stats.requests == ROWS
+
+
+@pytest.mark.anyio
 async def test_a_file_that_breaks_off_ends_its_benchmark_not_the_run(mock_server, task, tmp_path: Path) -> None:
     path = write_choices(tmp_path / "Broken.tsv")
     with path.open("a") as file:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from eyechart.errors import JudgeError
 from eyechart.records import Cell
 from eyechart.scoring.judge import JudgeRequest
-from eyechart.scoring.rubrics import option_letter_cn, option_letter_en
+from eyechart.scoring.llavabench import read_pair
+from eyechart.scoring.rubrics import llavabench, mmvet, option_letter_cn, option_letter_en
 from eyechart.scoring.rubrics.option_letter import JudgedLetter, ask_letter, option_lines
 
 OPTIONS: dict[str, Cell] = {"A": "cat", "C": 12.0}
@@ -74,3 +75,33 @@ def test_the_prompt_shows_question_options_and_answer(question: str, answer: str
         assert question in prompt
         assert answer in prompt
         assert "A. cat\nC. 12.0\n" in prompt
+
+
+def test_the_last_line_of_the_capability_rubric_waits_for_a_grade():
+    *_, line = mmvet.prompt("Which?", "red<AND> blue<OR>teal", "red").split("\n")
+    assert line == "Which? | red <AND>  blue <OR> teal | red | "
+
+
+def test_the_examples_of_the_capability_rubric_are_grades_of_its_scale():
+    head, table = mmvet.prompt("", "", "").split("Question | Ground truth | Prediction | Correctness\n")
+    assert "0.0" in head
+    assert "1.0" in head
+    examples = [line.split(" | ") for line in table.split("\n")[1:-1]]
+    assert {len(example) for example in examples} == {4}
+    assert {float(grade) for *_, grade in examples} <= {tenth / 10 for tenth in range(11)}
+    assert any("<AND>" in truth for _, truth, _, _ in examples)
+    assert any("<OR>" in truth for _, truth, _, _ in examples)
+
+
+def test_the_comparing_rubric_shows_the_reference_answer_first():
+    prompt = llavabench.prompt("a {plate}", "What?", "an apple", "a pear")
+    assert prompt.startswith(
+        "[Context]\na {plate}\n\n[Question]\nWhat?\n\n[Assistant 1]\nan apple\n\n[End of Assistant 1]\n\n"
+        "[Assistant 2]\na pear\n\n[End of Assistant 2]\n\n[System]\n"
+    )
+
+
+def test_the_comparing_rubric_shows_replies_that_can_be_read():
+    lines = llavabench.prompt("", "", "", "").split("\n")
+    pairs = [read_pair(line, literal=True) for line in lines]
+    assert [pair for pair in pairs if pair] == [(6, 9), (9, 6)]
