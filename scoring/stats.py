@@ -1,14 +1,15 @@
-"""Means with their uncertainty, where samples that share a picture are not independent."""
+"""Means and other figures with their uncertainty, where samples that share a picture are not independent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+import operator
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from ..records import Estimate
 
-__all__ = ["estimate", "estimate_ratio", "mean_of_means", "t_quantile", "wilson"]
+__all__ = ["estimate", "estimate_ratio", "jackknife", "mean_of_means", "t_quantile", "wilson"]
 
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
@@ -122,6 +123,50 @@ def estimate_ratio(
     reach = t_quantile(groups - 1) * error
     low = ratio - reach if min(*known, *compared) < 0 else max(0.0, ratio - reach)
     return Estimate(ratio * scale, len(known), groups, error * scale, low * scale, (ratio + reach) * scale)
+def jackknife(
+    statistic: Callable[[tuple[int, ...]], Sequence[float]],
+    counts: Sequence[tuple[int, ...]],
+    clusters: Sequence[Hashable],
+    *,
+    scale: float = 1.0,
+) -> list[Estimate]:
+    r"""Returns figures between 0 and 1 that are computed from sums over samples, as corpus BLEU is.
+
+    Standard errors are those of the jackknife that leaves out one cluster at a time (Tukey 1958; Efron and Stein
+    1981): with the figure :math:`\theta_g` without cluster g, of G, and their mean :math:`\bar\theta`
+
+    .. math:: s^2 = \frac{G - 1}{G} \sum_g (\theta_g - \bar\theta)^2
+
+    The interval is :math:`\theta \pm t_{G-1} s`, within 0 and 1. For a mean over samples in clusters of one this is
+    what `estimate` returns. `Estimate.mean` is the figure itself.
+
+    Args:
+        statistic: computes the figures, always equally many, from the sums.
+        counts: what each sample adds to each of the sums; at least one sample.
+        clusters: the picture that each sample belongs to.
+        scale: factor of the result's units, 100 for percentages.
+    """
+    parts: dict[Hashable, tuple[int, ...]] = {}
+    for added, cluster in zip(counts, clusters, strict=True):
+        parts[cluster] = _sums(parts[cluster], added) if cluster in parts else added
+    n, groups = len(counts), len(parts)
+    whole = tuple(map(sum, zip(*parts.values(), strict=True)))
+    values = statistic(whole)
+    if groups < 2:  # noqa: PLR2004 - one group says nothing about the spread between groups
+        return [Estimate(value * scale, n, groups, None, None, None) for value in values]
+    without = [statistic(tuple(map(operator.sub, whole, part))) for part in parts.values()]
+    found = []
+    for value, left in zip(values, zip(*without, strict=True), strict=True):
+        centre = math.fsum(left) / groups
+        stderr = math.sqrt((groups - 1) / groups * math.fsum((other - centre) ** 2 for other in left))
+        reach = t_quantile(groups - 1) * stderr
+        low, high = max(0.0, value - reach), min(1.0, value + reach)
+        found.append(Estimate(value * scale, n, groups, stderr * scale, low * scale, high * scale))
+    return found
+
+
+def _sums(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(operator.add, one, other))
 
 
 def _effective_size(mean: float, n: int, groups: int, variance: float) -> float:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.scoring.stats import estimate, estimate_ratio, t_quantile
+from eyechart.scoring.stats import estimate, jackknife, t_quantile
 
 
 def test_independent_samples_have_the_ordinary_standard_error():
@@ -181,3 +182,52 @@ def test_any_grades_have_a_ratio_within_its_interval_or_none(pairs: list[tuple[f
 def test_any_numbers_are_borne(pairs: list[tuple[float, float, int]]):
     found = estimate_ratio([p[0] for p in pairs], [p[1] for p in pairs], [p[2] for p in pairs])
     assert found is None or math.isfinite(found.mean)
+def share(sums: tuple[int, ...]) -> tuple[float, float]:
+    """A share, and its square as a figure that is no mean."""
+    return sums[0] / sums[1], (sums[0] / sums[1]) ** 2
+
+
+def test_the_jackknife_of_a_mean_is_the_ordinary_standard_error():
+    hits = [1, 0, 1, 1, 0, 1, 1, 0] * 2
+    mean, square = jackknife(share, [(hit, 1) for hit in hits], range(16), scale=100)
+    ordinary = estimate([float(hit) for hit in hits], range(16), scale=100)
+    assert (mean.mean, mean.stderr) == (ordinary.mean, pytest.approx(ordinary.stderr))
+    assert (mean.low, mean.high) == (
+        pytest.approx(62.5 - 2.131450 * (mean.stderr or 0)),
+        pytest.approx(62.5 + 2.131450 * (mean.stderr or 0)),
+    )
+    assert square.mean == pytest.approx(100 * 0.625**2)
+    # the delta method: the derivative of the square is twice the share
+    assert square.stderr == pytest.approx(2 * 0.625 * (mean.stderr or 0), rel=0.05)
+
+
+def test_the_jackknife_leaves_out_whole_clusters():
+    counts = [(k % 3, 2) for k in range(30)]
+    alone = jackknife(share, counts, range(30))
+    fourfold = jackknife(share, [c for c in counts for _ in range(4)], [k for k in range(30) for _ in range(4)])
+    assert [e.stderr for e in fourfold] == pytest.approx([e.stderr for e in alone])
+    assert [(e.n, e.clusters) for e in fourfold] == [(120, 30)] * 2
+
+
+def test_the_jackknife_of_one_cluster_says_nothing_of_the_spread():
+    (mean, _) = jackknife(share, [(1, 1), (0, 1)], ["a", "a"])
+    assert (mean.mean, mean.n, mean.clusters) == (0.5, 2, 1)
+    assert (mean.stderr, mean.low, mean.high) == (None, None, None)
+
+
+def test_the_interval_of_the_jackknife_covers_the_truth_as_often_as_it_says():
+    rng = random.Random(7)
+    covered = 0
+    for _ in range(400):
+        pictures = [rng.betavariate(2, 2) for _ in range(40)]
+        counts = [(sum(rng.random() < p for _ in range(5)), 5) for p in pictures]
+        square = jackknife(share, counts, range(40))[1]
+        covered += square.low <= 0.25 <= square.high  # type: ignore[operator]
+    assert 0.91 <= covered / 400 <= 0.985
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1))
+def test_the_jackknife_stays_within_bounds(samples: list[tuple[int, int]]):
+    for found in jackknife(share, [(count, 5) for count, _ in samples], [cluster for _, cluster in samples]):
+        if found.low is not None and found.high is not None:
+            assert 0 <= found.low <= found.mean <= found.high <= 1
