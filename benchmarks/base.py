@@ -139,6 +139,10 @@ class Benchmark(ABC):
         """
         return [await self.judge(sample, prediction, judge) for sample, prediction in answers]
 
+    def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
+        """Adds to the records what only all scored samples together tell, before `results` and the tables see them."""
+        return scored
+
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns what is kept per result, by its name: a sample's record by its index, where samples count alone."""
         return {s.sample.index: s.record for s in scored}

@@ -186,6 +186,7 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
     Raises:
         DataError: the samples do not fit into the benchmark's table.
     """
+    scored = bench.complete(scored)
     table = bench.table(scored)
     rules = Counter(str(s.record.get("rule")) for s in scored)
     return ScoreResult(
