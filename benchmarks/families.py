@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..scoring.protocol import Protocol
 from ..scoring.rubrics import option_letter_blink
 from .base import Benchmark, Source
+from .captions import Captions
 from .catalog import catalog
 from .circular import Circular
 from .gmai import GMAIMMBench
@@ -69,6 +70,7 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
     {
         **_MULTIPLE_CHOICE,
         **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
+        "COCO_VAL": Captions,
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,

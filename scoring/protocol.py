@@ -55,6 +55,9 @@ class Protocol:
             answers (LLaVABench). Off: it is left out of the means, and counted as unparsed.
         judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3). Off: as many
             as the judge is set to.
+        captions_as_written: captions are compared by what stands between white space, capitals and punctuation
+            included: ``Dog.`` is another word than ``dog``. Off: in lower case and without punctuation, as the COCO
+            caption evaluation does (`scoring.caption_words`).
     """
 
     name: str
@@ -73,6 +76,7 @@ class Protocol:
     literal_grade_pairs: bool
     unread_grades_count: bool
     judge_reply_limits: bool
+    captions_as_written: bool
 
 
 EYECHART: Final = Protocol(
@@ -92,6 +96,7 @@ EYECHART: Final = Protocol(
     literal_grade_pairs=False,
     unread_grades_count=False,
     judge_reply_limits=False,
+    captions_as_written=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -110,6 +115,7 @@ VLMEVAL: Final = Protocol(
     literal_grade_pairs=True,
     unread_grades_count=True,
     judge_reply_limits=True,
+    captions_as_written=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -123,6 +123,8 @@ def estimate_ratio(
     reach = t_quantile(groups - 1) * error
     low = ratio - reach if min(*known, *compared) < 0 else max(0.0, ratio - reach)
     return Estimate(ratio * scale, len(known), groups, error * scale, low * scale, (ratio + reach) * scale)
+
+
 def jackknife(
     statistic: Callable[[tuple[int, ...]], Sequence[float]],
     counts: Sequence[tuple[int, ...]],

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyechart.scoring.stats import estimate, estimate_ratio, t_quantile
-from eyechart.scoring.stats import estimate, jackknife, t_quantile
+from eyechart.scoring.stats import estimate, estimate_ratio, jackknife, t_quantile
 
 
 def test_independent_samples_have_the_ordinary_standard_error():
@@ -182,6 +181,8 @@ def test_any_grades_have_a_ratio_within_its_interval_or_none(pairs: list[tuple[f
 def test_any_numbers_are_borne(pairs: list[tuple[float, float, int]]):
     found = estimate_ratio([p[0] for p in pairs], [p[1] for p in pairs], [p[2] for p in pairs])
     assert found is None or math.isfinite(found.mean)
+
+
 def share(sums: tuple[int, ...]) -> tuple[float, float]:
     """A share, and its square as a figure that is no mean."""
     return sums[0] / sums[1], (sums[0] / sums[1]) ** 2
