@@ -111,10 +111,13 @@ def _scores(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _overall(metrics: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The accuracies over everything, one for each split; where none is called so, those over the most samples."""
+    """The accuracies over everything, one for each split; where none is called so, those over the most samples.
+
+    Where there are too many to be shown, the first one stands for all: that over the parts of a joined benchmark.
+    """
     named = [metric for metric in metrics if metric["name"] == "Overall"]
     if named or not metrics:
-        return named[:_MOST_SHOWN]
+        return named if len(named) <= _MOST_SHOWN else named[:1]
     most = max(metric["n"] for metric in metrics)
     return [metric for metric in metrics if metric["n"] == most][:_MOST_SHOWN]
 
