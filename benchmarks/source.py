@@ -96,6 +96,10 @@ class TsvSource:
         self._duplicates = False
         self._types: ColumnTypes | None = None
         self._table = IndexTable(self._index_at)
+        both = self._image_column is not None and self._path_column is not None
+        self._paths_kept = (
+            IndexTable(self._path_at) if both and protocol.cached_images and not self._localized else None
+        )
         if not self._file.has_row(0):
             raise DataError(f"{path} has a header and no rows")
 
@@ -155,9 +159,7 @@ class TsvSource:
         given = self._paths(fields, row)
         if self._image_column is None:
             return tuple(Image(name=_file_name(p), path=find_picture(p, self._folders)) for p in given)
-        if self._duplicates and (last := self._find(sample.index)) is not None:
-            row = last  # the reference keeps pictures, but not their names, by index: the last row of one wins
-        target = self._resolve(row)
+        target = self._resolve(self._kept_by(row, given))
         pictures = self._list(self._cell(target, self._image_column), target, "image")
         shown_as = sample.index if not self._localized else self._index_at(target)
         names = picture_names(
@@ -212,6 +214,8 @@ class TsvSource:
                 self._note_duplicate(index, earlier, row)
             self._table.add(index, row)
             self._kept.append(row)
+            if self._paths_kept is not None and self._paths_kept.find(path := self._path_at(row)) is None:
+                self._paths_kept.add(path, row)
         self._read += 1
         return True
 
@@ -282,10 +286,27 @@ class TsvSource:
     def _index_at(self, row: int) -> str:
         return self._index_of(self._file.row(row), row)
 
+    def _path_at(self, row: int) -> str:
+        assert self._path_column is not None
+        return self._cell(row, self._path_column).decode()
+
     def _cell(self, row: int, column: int) -> bytes:
         return self._file.row(row)[column] or b""
 
     # Pictures.
+
+    def _kept_by(self, row: int, given: Sequence[str]) -> int:
+        """Returns the row whose picture is shown for this one, whose ``image_path`` is given: another in the reference.
+
+        It writes no file that is there already, so that of one ``image_path`` the first row wins, and it keeps pictures
+        by index, so that of one index the last does.
+        """
+        if given and self._paths_kept is not None:
+            with self._lock:
+                first = self._paths_kept.find(self._path_at(row))
+            row = row if first is None else first
+        last = self._find(self._index_at(row)) if self._duplicates else None
+        return row if last is None else last
 
     def _resolve(self, row: int) -> int:
         """Follows references to the row that holds the picture."""

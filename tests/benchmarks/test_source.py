@@ -223,6 +223,19 @@ def test_duplicate_indices_keep_their_own_names_of_pictures(make):
     assert [(p.name, p.base64) for p in pictures] == [("a.png", P3.encode()), ("b.jpg", P3.encode())]
 
 
+def test_rows_of_one_image_path_show_the_picture_of_the_first_in_the_reference(make):
+    text = (
+        "index\tquestion\timage\timage_path\n"
+        f"0\tq\t\ts.png\n1\tq\t{P1}\ts.png\n2\tq\t{P2}\ts.png\n3\tq\t{P3}\tt/s.png\n4\tq\t2\ts.png\n"
+        f"5\tq\t{P2}\t\n6\tq\t{P3}\t\n"
+    )
+    own = {"1": P1, "2": P2, "3": P3, "4": P2, "5": P2, "6": P3}
+    for protocol, expected in ((EYECHART, own), (LOCALIZED, own), (VLMEVAL, own | {"2": P1, "4": P1})):
+        assert {index: picture for index, ((_, picture),) in shown(make(text, protocol)).items()} == expected
+    again = text + f"1\tq\t{P3}\tu.png\n"  # pictures are kept by index, and files written from what is kept
+    assert [pictures[0][1] for pictures in shown(make(again, VLMEVAL)).values()][:2] == [P3, P3]
+
+
 def test_two_columns_of_one_name(make):
     text = f"index\tquestion\tA\tA\timage\n0\tq\tx\ty\t{P1}\n"
     with pytest.raises(DataError, match=r"X.tsv has two columns named 'A' \(columns 3 and 4\); rename one"):
