@@ -24,6 +24,7 @@ from .mmvet import MMVet
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
 from .vqa import SHORT_ANSWER, VisualQA
+from .yes_no import MME, POPE, HallusionBench
 
 __all__ = ["FAMILIES", "build_benchmark"]
 
@@ -70,13 +71,16 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
     {
         **_MULTIPLE_CHOICE,
         **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
-        "COCO_VAL": Captions,
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
+        "COCO_VAL": Captions,
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,
+        "HallusionBench": HallusionBench,
         "LLaVABench": LLaVABench,
+        "MME": MME,
         "MMVet": MMVet,
         "OCRBench": OCRBench,
+        "POPE": POPE,
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
     }
 )

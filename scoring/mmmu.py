@@ -17,7 +17,9 @@ __all__ = ["is_open_answer_right"]
 
 _SENTENCE_END: Final = re.compile(r"\n+|(?<=[.!?])\s+(?=[A-Z(\\$*])")
 _CONCLUDES: Final = re.compile(r"\b(answer|therefore|thus|hence|so|final|finally|result|conclusion)\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?!\w*\d)")
+_NUMBER: Final = re.compile(
+    r"(?<![\w.])[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3})?(?!\d|[.,]\d)", re.ASCII
+)
 _PLACES: Final = 2
 _LONGEST: Final = 20_000
 """Characters of an answer that are looked at, from its end."""
@@ -54,8 +56,7 @@ def _conclusion(answer: str) -> str:
 
 
 def _numbers(text: str) -> list[float]:
-    found = (match[0].replace(",", "") for match in _NUMBER.finditer(text))
-    return [float(number) for number in found if any(ch.isdigit() for ch in number)]
+    return [float(match[0].replace(",", "")) for match in _NUMBER.finditer(text)]
 
 
 def _rounded(number: float) -> float:

@@ -58,6 +58,19 @@ class Protocol:
         captions_as_written: captions are compared by what stands between white space, capitals and punctuation
             included: ``Dog.`` is another word than ``dog``. Off: in lower case and without punctuation, as the COCO
             caption evaluation does (`scoring.caption_words`).
+        yes_no_between_blanks: a yes or no counts only between blanks, after a fixed list of marks was deleted or turned
+            into blanks. Off: it counts as a word between whatever marks.
+        yes_no_as_spelled: the benchmark's own answer counts only when it is spelled ``Yes`` or ``No``, so that a row
+            with ``yes`` is never right. Off: in any case of letters, and anything else is an error.
+        judge_empty_answers: an answer without text is sent to the judge of a yes-or-no question, which may find one
+            in it. Off: it is unparsed without being judged.
+        judge_unknown_again: a judge of a yes-or-no question that says ``Unknown`` is asked again, at rising
+            temperature, until it says otherwise. Off: ``Unknown`` is a verdict.
+        groups_across_categories: HallusionBench forms its groups of questions without their category, and reads their
+            places out of an index of more than six parts as well. Off: categories are apart, and such an index is an
+            error.
+        unread_as_no: in POPE's F1 an answer that is neither yes nor no counts as No, for which nothing is taken off
+            where No is right. Off: it is wrong there as everywhere.
     """
 
     name: str
@@ -77,6 +90,12 @@ class Protocol:
     unread_grades_count: bool
     judge_reply_limits: bool
     captions_as_written: bool
+    yes_no_between_blanks: bool
+    yes_no_as_spelled: bool
+    judge_empty_answers: bool
+    judge_unknown_again: bool
+    groups_across_categories: bool
+    unread_as_no: bool
 
 
 EYECHART: Final = Protocol(
@@ -97,6 +116,12 @@ EYECHART: Final = Protocol(
     unread_grades_count=False,
     judge_reply_limits=False,
     captions_as_written=False,
+    yes_no_between_blanks=False,
+    yes_no_as_spelled=False,
+    judge_empty_answers=False,
+    judge_unknown_again=False,
+    groups_across_categories=False,
+    unread_as_no=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -116,6 +141,12 @@ VLMEVAL: Final = Protocol(
     unread_grades_count=True,
     judge_reply_limits=True,
     captions_as_written=True,
+    yes_no_between_blanks=True,
+    yes_no_as_spelled=True,
+    judge_empty_answers=True,
+    judge_unknown_again=True,
+    groups_across_categories=True,
+    unread_as_no=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -32,26 +32,24 @@ from eyechart.records import ScoreResult, Table
 from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.letters import read_letter
 from eyechart.scoring.protocol import VLMEVAL
+from eyechart.scoring.yes_no import read_yn
 
 GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "golden")
 
 # Benchmarks that arrive with later versions: the only place where golden folders are left out.
 LATER_NAMES = """
-    DUDE
     DocVQA_TEST
-    HallusionBench
+    DUDE
     InfoVQA_VAL
+    MathVision_MINI
+    MathVista_MINI
     MMBench-Video
     MMDU
-    MME
     MMLongBench_DOC
     MTVQA_TEST
     MVBench
     MVBench_MP4
-    MathVision_MINI
-    MathVista_MINI
     OCRVQA_TESTCORE
-    POPE
     SLIDEVQA
     VCR_EN_EASY_100
     VCR_ZH_HARD_100
@@ -76,6 +74,7 @@ CASE_KEYS = """
     judge_replies
     judge_reply_when_exhausted
     judge_temperatures
+    judge_working
     mode
     note
     per_sample
@@ -88,7 +87,7 @@ CASE_KEYS = """
     submission
     table_columns
 """
-OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json"})
+OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
 
 CUT = 200  # characters of a long text that a case holds
 
@@ -154,6 +153,13 @@ def test_letters():
     assert wrong == []
 
 
+@pytest.mark.parametrize("path", files("reading.json"))
+def test_yes_or_no(path: Path):
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    assert entries
+    assert [(text, read_yn(text)) for text, _ in entries] == [(text, verdict) for text, verdict in entries]
+
+
 @pytest.mark.parametrize("path", files("prompts*.json"))
 def test_prompts(path: Path, tmp_path: Path):
     # A variant is another file of the benchmark, or another way to load the same.
@@ -203,7 +209,8 @@ def test_case(path: Path, tmp_path: Path):
     if "answers" in case:
         change_answers(bench, case["answers"])
     judge = ScriptedJudge(case)
-    asked = case["mode"] == "judge" and "probe of the judge fails" not in case.get("note", "")
+    works = case.get("judge_working", "probe of the judge fails" not in case.get("note", ""))
+    asked = case["mode"] == "judge" and works
     if "file" in case:
         check_submission(bench, case, judge)
         return
@@ -224,7 +231,7 @@ def test_case(path: Path, tmp_path: Path):
     table = result.more_tables["acc_all"] if "_acc_all.csv" in case.get("note", "") else main_table(result)
     assert same_rows(table.rows, case["scores"]), f"{table.rows} instead of {case['scores']}"
     assert all(set(record) == set(table.columns) for record in table.rows)
-    assert list(table.columns) == case.get("table_columns", list(table.columns))
+    assert list(table.columns) == case.get("table_columns", case.get("columns", list(table.columns)))
     for group, rows in case.get("group_tables", {}).items():
         assert same_rows(result.more_tables[f"{group}_acc"].rows, rows)
     for key, ending in MORE_TABLES.items():

@@ -1,0 +1,174 @@
+"""Questions that are answered with yes or no: HallusionBench, MME, POPE."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from ..errors import DataError
+from ..messages import Message
+from ..records import Cell, Sample, Table
+from ..scoring.cells import cell_text
+from ..scoring.hallusion_bench import Place, hallusion_table, place_of
+from ..scoring.judge import Judge
+from ..scoring.mme import mme_table
+from ..scoring.pope import pope_table
+from ..scoring.rubrics.yes_no import ask_yes_no
+from ..scoring.yes_no import NO, UNKNOWN, YES, Answered, Verdict, read_yn, read_yn_anywhere
+from .base import Benchmark, Scored
+from .prompts import pictures_then_text, question_of
+
+__all__ = ["MME", "POPE", "HallusionBench", "YesNo"]
+
+_SHOWN: Final = 200
+"""How many characters of an answer its record shows."""
+
+
+class YesNo(Benchmark):
+    """A benchmark whose rows have a question and the answer Yes or No; its subclasses differ in their tables.
+
+    A sample's record has ``extracted`` (``Yes``, ``No`` or ``Unknown``), ``score`` (whether that is the right answer),
+    ``prediction_seen`` (the beginning of the answer as it was read) and ``rule``: ``word``, ``judge``, ``none`` or
+    ``failed``.
+
+    Attributes:
+        groups: the columns that group the table.
+    """
+
+    groups: ClassVar[tuple[str, ...]]
+
+    def prompt(self, sample: Sample) -> list[Message]:
+        """Builds the pictures, then the question as it is.
+
+        Raises:
+            MediaError: a picture is missing.
+            DataError: the row has no question.
+        """
+        return pictures_then_text(self.source, sample, question_of(self.source, sample))
+
+    def reads_column(self, name: str) -> bool:
+        """Right answers, questions for the judge, and groups come from the stored table."""
+        return name in ("answer", "question") or name in self.groups
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        """Reads yes or no by the exact rules.
+
+        Raises:
+            DataError: the benchmark has no right answers, or the row's is neither Yes nor No.
+        """
+        if prediction is None and self.protocol.failed_text is None:
+            self._truth(sample)
+            record = {"extracted": UNKNOWN, "score": False, "prediction_seen": None, "rule": "failed"}
+            return Scored(sample, record, 0.0, failed=True)
+        said = self._read(cell_text(prediction))
+        return self._scored(sample, prediction, said, "none" if said == UNKNOWN else "word")
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Reads yes or no by the exact rules, else asks the judge up to five times.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the benchmark has no right answers, or the row's is neither Yes nor No.
+        """
+        exact = self.score(sample, prediction)
+        answer = cell_text(prediction)
+        empty = prediction is None or not answer.strip()
+        if exact.record["rule"] != "none" or (empty and not self.protocol.judge_empty_answers):
+            return exact
+        verdict = await ask_yes_no(
+            judge,
+            benchmark=self.name,
+            index=sample.index,
+            question=cell_text(sample.cells.get("question")),
+            answer=answer,
+            read=self._read,
+            unknown_decides=not self.protocol.judge_unknown_again,
+        )
+        return exact if verdict is None else self._scored(sample, prediction, verdict, "judge")
+
+    @abstractmethod
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the benchmark's own table."""
+
+    def answered(self, scored: Sequence[Scored]) -> list[Answered]:
+        """Returns what the table is built from.
+
+        Rows of one index, which only the reference's protocol lets through, share what was read for the last of them,
+        each with a right answer of its own.
+        """
+        last: dict[str, Verdict] = {s.sample.index: s.record["extracted"] for s in scored}
+        return [
+            Answered(
+                self._truth(s.sample),
+                last[s.sample.index],
+                s.sample.cluster,
+                {group: s.sample.cells.get(group) for group in self.groups},
+            )
+            for s in scored
+        ]
+
+    def _read(self, text: str) -> Verdict:
+        return read_yn(text) if self.protocol.yes_no_between_blanks else read_yn_anywhere(text)
+
+    def _truth(self, sample: Sample) -> Cell:
+        if "answer" not in sample.cells:
+            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+        answer = sample.cells["answer"]
+        if self.protocol.yes_no_as_spelled:
+            return answer
+        word = cell_text(answer).strip().capitalize()
+        if word not in (YES, NO):
+            shown = cell_text(answer)[:80]
+            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {shown!r} is neither Yes nor No")
+        return word
+
+    def _scored(self, sample: Sample, prediction: Cell, said: Verdict, rule: str) -> Scored:
+        right = Answered(self._truth(sample), said, sample.cluster, {}).right
+        seen = cell_text(prediction)[:_SHOWN]
+        return Scored(sample, {"extracted": said, "score": right, "prediction_seen": seen, "rule": rule}, float(right))
+
+
+class HallusionBench(YesNo):
+    """Figures, original and altered, with questions about each; columns ``category`` and ``l2-category``."""
+
+    groups = ("category", "l2-category")
+
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the table of `scoring.hallusion_bench.hallusion_table`.
+
+        Raises:
+            DataError: an index does not say which set, figure and question a row is.
+        """
+        places = [self._place(s.sample) for s in scored]
+        return hallusion_table(
+            list(zip(places, self.answered(scored), strict=True)),
+            across_categories=self.protocol.groups_across_categories,
+            nan_splits=self.protocol.pandas_cells,
+        )
+
+    def _place(self, sample: Sample) -> Place:
+        try:
+            return place_of(sample.index, six_parts=not self.protocol.groups_across_categories)
+        except DataError as error:
+            raise DataError(f"{self.name}, row {sample.index}, column 'index': {error}") from error
+
+
+class MME(YesNo):
+    """Pictures with two questions each; columns ``category`` and ``image_path``."""
+
+    groups = ("category", "image_path")
+
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the table of `scoring.mme.mme_table`."""
+        return mme_table(self.answered(scored))
+
+
+class POPE(YesNo):
+    """Questions whether an object is in the picture; column ``category``."""
+
+    groups = ("category",)
+
+    def table(self, scored: Sequence[Scored]) -> Table:
+        """Builds the table of `scoring.pope.pope_table`."""
+        return pope_table(self.answered(scored), unread_as_no=self.protocol.unread_as_no)
