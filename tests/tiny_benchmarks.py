@@ -71,5 +71,24 @@ def _choice(name: str, number: int) -> Row:
     return row
 
 
-ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType({"image_mcq": _choice})
+def _yes_or_no(name: str, number: int) -> Row:
+    row: dict[str, object] = {
+        "question": f"Is this picture {number} of {name}? Please answer yes or no.",
+        "answer": ("Yes", "No")[number % 2],
+        "category": ("existence", "count")[number // 4],
+    }
+    if name == "HallusionBench":
+        row |= {"index": f"VD_figure_{number // 2}_1_0_{number % 2}", "category": "VD", "l2-category": "figure"}
+    if name == "MME":  # two questions about each picture
+        row |= {"image_path": f"{number // 2}.png"}
+    return row
+
+
+def _caption(name: str, number: int) -> Row:
+    return {"answer": str([f"a {colour} picture of {name}" for colour in ("red", "blue", f"shade {number}")])}
+
+
+ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
+    {"image_caption": _caption, "image_mcq": _choice, "image_yorn": _yes_or_no}
+)
 """What a row of each family has beside index, question and picture."""
