@@ -20,6 +20,7 @@ from typing import Any
 import anyio
 import pytest
 from PIL import Image
+from tiny_benchmarks import write_tiny
 
 import eyechart.adapters.embedded
 import eyechart.benchmarks.digest
@@ -394,6 +395,24 @@ async def test_no_answers_to_score_with(mock_server, plan, tmp_path) -> None:
     found = the_one(bad(await look(plan(server.base_url, data=data))))
     assert "has no column 'answer': nothing can be scored" in found.found
     assert bad(await look(plan(server.base_url, data=data, mode="infer"))) == []
+
+
+async def test_answers_that_are_not_public(mock_server, plan, tmp_path) -> None:
+    server = await mock_server()
+    write_tiny("MMMU_TEST", tmp_path)
+    checks = await look(plan(server.base_url, data=["MMMU_TEST"]))
+    assert failures(checks) == []
+    assert "are not public: nothing can be scored here; the run writes the file" in " ".join(c.found for c in checks)
+
+
+async def test_every_part_of_a_joined_benchmark_is_looked_at(mock_server, plan, tmp_path) -> None:
+    server = await mock_server()
+    write_tiny("MMMB", tmp_path)
+    (tmp_path / "MMMB_tr.tsv").unlink()
+    made = plan(server.base_url, data=["MMMB"], mirror="http://127.0.0.1:1")
+    found = [check for check in await look(made) if check.area == "data" and check.status != "ok"]
+    assert [check.status for check in found] == ["warning"] * 5 + ["failure"], "five other files, and one missing"
+    assert "MMMB_tr.tsv is missing" in found[-1].found
 
 
 async def test_a_row_that_breaks_off_in_the_middle(mock_server, plan, tmp_path) -> None:

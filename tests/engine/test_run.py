@@ -16,9 +16,11 @@ from typing import Any
 import anyio
 import pytest
 from PIL import Image
+from tiny_benchmarks import write_tiny
 
 from eyechart.benchmarks import digest
 from eyechart.benchmarks.base import Scored
+from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.multiple_choice import MultipleChoice
 from eyechart.engine.config import load_tasks, read_environment, resolve_all
 from eyechart.engine.report import Report
@@ -450,6 +452,20 @@ async def test_answers_that_only_a_judge_can_grade_are_kept_and_the_report_says_
     assert "MMVet needs a judge: set `judge`" in entry.error
     await run({**task(server, data=["MMVet"]), "use_cache": str(report.run_dir)})
     assert server.stats.requests == ROWS
+
+
+@pytest.mark.anyio
+async def test_every_part_of_a_joined_benchmark_is_compared_with_the_published_one(
+    mock_server, task, tmp_path: Path
+) -> None:
+    write_tiny("MMMB", tmp_path)
+    report = await run(task(await mock_server(), data=["MMMB"]))
+    assert [warning.partition(" ")[0] for warning in report.warnings] == [
+        str(tmp_path / f"{part}.tsv") for part in catalog()["MMMB"].parts
+    ]
+    parts = report.entries[0].data["parts"]
+    assert list(parts) == list(catalog()["MMMB"].parts)
+    assert all(len(part["md5"]) == 32 for part in parts.values())
 
 
 @pytest.mark.anyio
