@@ -36,6 +36,7 @@ from ..records import Reply
 from .check import Check, failure, ok, warning
 from .checks_connection import connect
 from .checks_machine import Machine, check_clock
+from .checks_role import MODEL, Role
 from .config_plan import ModelSpec
 from .media import MediaSettings, prepare_messages
 from .models import build_model
@@ -43,7 +44,6 @@ from .plain_text import clean
 
 __all__ = ["check_model"]
 
-_QUESTION: Final = "What colour is the disc? Answer with one word."
 _EDGE: Final = 224
 _MOST_TOKENS: Final = 64
 _FEW_TOKENS: Final = 8
@@ -64,15 +64,16 @@ class _Asked:
 
 
 async def check_model(
-    spec: ModelSpec, *, timeout_s: float, machine: Machine, shows_pictures: bool = True
+    spec: ModelSpec, *, timeout_s: float, machine: Machine, shows_pictures: bool = True, role: Role = MODEL
 ) -> tuple[Check, ...]:
-    """Follows the way of a request to one model; sends at most four tiny ones to each of its addresses.
+    """Follows the way of a request to one model or judge; sends at most four tiny ones to each of its addresses.
 
     Args:
         spec: the model.
         timeout_s: seconds for each step.
         machine: whose clock is compared with the server's.
         shows_pictures: whether a benchmark shows pictures, so that a model without eyes is a failure.
+        role: what the model is for.
     """
     if spec.style == "embedded":
         problem = EMBEDDED[spec.model].problem
@@ -87,6 +88,7 @@ async def check_model(
             timeout_s=timeout_s,
             machine=machine,
             shows_pictures=shows_pictures,
+            role=role,
         )
         for url in addresses
     ]
@@ -104,12 +106,13 @@ def _lessened(check: Check) -> Check:
 
 
 async def _check_address(
-    spec: ModelSpec, subject: str, *, timeout_s: float, machine: Machine, shows_pictures: bool
+    spec: ModelSpec, subject: str, *, timeout_s: float, machine: Machine, shows_pictures: bool, role: Role
 ) -> list[Check]:
     way = await connect(spec.url, subject, timeout_s=timeout_s, now=machine.now())
+    reached = [replace(check, area=role.area) for check in way.checks]
     if not way.reached:
-        return list(way.checks)
-    visit = _Visit(spec, subject, timeout_s, machine, shows_pictures, list(way.checks))
+        return reached
+    visit = _Visit(spec, subject, timeout_s, machine, shows_pictures, role, reached)
     await visit.run()
     return visit.checks
 
@@ -121,6 +124,7 @@ class _Visit:
     timeout_s: float
     machine: Machine
     shows_pictures: bool
+    role: Role
     checks: list[Check]
     listed: ModelList | None = None
     _model: Model = field(init=False)
@@ -140,16 +144,30 @@ class _Visit:
         """Asks, and draws the conclusions."""
         try:
             await self._list()
-            with_picture = await self._ask(picture=True)
-            if with_picture.error is not None and not isinstance(with_picture.error, _MAY_BE_THE_PICTURE):
-                await self._refused(with_picture.error)
-                return
-            without = await self._ask(picture=False)
-            self._tell_model()
-            self._tell_picture(with_picture, without)
-            self._tell_usage(with_picture, without)
+            if self.role.pictures:
+                await self._look()
+            else:
+                await self._talk()
         finally:
             await self._model.aclose()
+
+    async def _look(self) -> None:
+        with_picture = await self._ask(picture=True)
+        if with_picture.error is not None and not isinstance(with_picture.error, _MAY_BE_THE_PICTURE):
+            await self._refused(with_picture.error)
+            return
+        without = await self._ask(picture=False)
+        self._tell_model()
+        self._tell_picture(with_picture, without)
+        self._tell_usage(with_picture, without)
+
+    async def _talk(self) -> None:
+        told = await self._ask(picture=False)
+        if told.error is not None:
+            await self._refused(told.error)
+            return
+        self._tell_model()
+        self._tell_reply(told)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -170,7 +188,7 @@ class _Visit:
 
     async def _ask(self, *, picture: bool) -> _Asked:
         shown: list[Part] = [_drawn()] if picture else []
-        messages = prepare_messages([Message("user", (*shown, Text(_QUESTION)))], MediaSettings())
+        messages = prepare_messages([Message("user", (*shown, Text(self.role.question)))], MediaSettings())
         request = self._model.encode(messages)
         started = time.perf_counter()
         try:
@@ -197,9 +215,7 @@ class _Visit:
                 self._fail(f"what answers is no chat completions endpoint: {error}", await self._path_remedy())
             case RateLimited() | Overloaded():
                 text = f"the server is there and takes no request just now: {error}"
-                self.checks.append(
-                    warning("endpoint", self.subject, text, "try again; if it stays so, lower nproc or set rpm")
-                )
+                self._warn(text, "try again; if it stays so, lower nproc or set rpm")
             case Timeout():
                 self._fail(f"no answer in time: {error}", "is it still loading? --check-timeout 120 waits longer")
             case _:
@@ -213,7 +229,7 @@ class _Visit:
             return
         if name not in listed.names:
             found = f"the server lists {self._names()}, not {name!r}; what answers may be another model"
-            self.checks.append(warning("endpoint", self.subject, found, self._name_remedy()))
+            self._warn(found, self._name_remedy())
             return
         self._good(f"the server lists {name!r}")
         context, most = listed.contexts.get(name), self.spec.max_tokens
@@ -234,8 +250,7 @@ class _Visit:
                 "serve a vision-language model; llama.cpp needs --mmproj, vLLM must allow pictures "
                 "(--limit-mm-per-prompt)"
             )
-            kind = failure if self.shows_pictures else warning
-            self.checks.append(kind("endpoint", self.subject, found, remedy))
+            (self._fail if self.shows_pictures else self._warn)(found, remedy)
         elif isinstance(seen.error, EmptyAnswer):
             self._fail(f"answers without any text: {seen.error}", "try the model by hand; look into the server's log")
         else:
@@ -245,15 +260,27 @@ class _Visit:
 
     def _tell_answer(self, seen: _Asked, reply: Reply, told: _Asked) -> None:
         if not reply.text:
-            found = f"no answer text within {_MOST_TOKENS} tokens; the model may think first"
-            remedy = f"see that max_tokens ({self.spec.max_tokens}) leaves room for thinking and the answer"
-            self.checks.append(warning("endpoint", self.subject, found, remedy))
+            self._warn_of_thinking()
         else:
             said = clean(reply.text, 40)
             self._good(f"takes pictures: said {said!r} of a red disc, in {seen.seconds:.2f} s")
         if told.reply is None:
-            found = f"takes pictures, but a request without one fails: {told.error}"
-            self.checks.append(warning("endpoint", self.subject, found))
+            self._warn(f"takes pictures, but a request without one fails: {told.error}")
+
+    def _tell_reply(self, told: _Asked) -> None:
+        reply = told.reply
+        if reply is None or not reply.text:
+            self._warn_of_thinking()
+            return
+        self._good(f"answers: said {clean(reply.text, 40)!r} to a question, in {told.seconds:.2f} s")
+        if self.spec.tpm is not None and reply.usage is None:
+            self._warn(
+                "replies hold no token counts (usage): tpm cannot be kept", "switch usage on, or set rpm instead"
+            )
+
+    def _warn_of_thinking(self) -> None:
+        remedy = f"see that max_tokens ({self.spec.max_tokens}) leaves room for thinking and the answer"
+        self._warn(f"no answer text within {_MOST_TOKENS} tokens; the model may think first", remedy)
 
     def _tell_usage(self, seen: _Asked, told: _Asked) -> None:
         if seen.reply is None:
@@ -262,12 +289,12 @@ class _Visit:
         without = told.reply.usage.prompt_tokens if told.reply and told.reply.usage else None
         if with_picture is None:
             found = "replies hold no token counts (usage): tpm cannot be kept, and estimate cannot tell tokens or cost"
-            self.checks.append(warning("endpoint", self.subject, found, "switch usage on at the server if it can"))
+            self._warn(found, "switch usage on at the server if it can")
         elif without is not None and with_picture - without < _FEW_TOKENS and "red" not in seen.reply.text.lower():
             counts = f"the prompt counts {with_picture} tokens with it and {without} without"
             found = f"the picture seems to be left out: {counts}"
             remedy = "ask the model about a picture by hand; some servers drop pictures without a word"
-            self.checks.append(warning("endpoint", self.subject, found, remedy))
+            self._warn(found, remedy)
         else:
             more = "" if without is None else f", {with_picture - without} of them the picture"
             self._good(f"counts tokens: {with_picture} in this prompt{more}")
@@ -275,10 +302,13 @@ class _Visit:
     # -- words -------------------------------------------------------------------------------------------------------
 
     def _good(self, found: str) -> None:
-        self.checks.append(ok("endpoint", self.subject, found))
+        self.checks.append(ok(self.role.area, self.subject, found))
+
+    def _warn(self, found: str, remedy: str | None = None) -> None:
+        self.checks.append(warning(self.role.area, self.subject, found, remedy))
 
     def _fail(self, found: str, remedy: str) -> None:
-        self.checks.append(failure("endpoint", self.subject, found, remedy))
+        self.checks.append(failure(self.role.area, self.subject, found, remedy))
 
     def _is_unknown_model(self, error: NotFound) -> bool:
         names = self.listed.names if self.listed else ()
@@ -293,15 +323,17 @@ class _Visit:
 
     def _name_remedy(self) -> str:
         served = self._names()
-        return f"set type (--model) to one of: {served}" if served else "set type (--model) to a name that it serves"
+        field = self.role.name_field
+        return f"set {field} to one of: {served}" if served else f"set {field} to a name that it serves"
 
     def _key_remedy(self) -> str:
         given = self.spec.key.get_secret_value() not in _NO_KEY
         which = "another key is needed" if given else "no key was given"
-        return f"{which}: put it into the environment variable EYECHART_API_KEY, or into the field key"
+        return f"{which}: put it into {self.role.key_places}"
 
     async def _path_remedy(self) -> str:
         """Looks where the API usually is; names the place if something is there."""
+        field = self.role.address_field
         parts = urlsplit(self.spec.url)
         base = f"{parts.scheme}://{parts.netloc}"
         usual = f"{base}/v1"
@@ -311,8 +343,8 @@ class _Visit:
             except EyechartError:
                 found = None
             if found is not None and found.status in (_OK, *_REFUSED):
-                return f"the API is at {usual}: set api_base to it"
-        return f"set api_base to the address whose end is /v1, or to the complete one, such as {usual}/chat/completions"
+                return f"the API is at {usual}: set {field} to it"
+        return f"set {field} to the address whose end is /v1, or to the complete one, such as {usual}/chat/completions"
 
 
 def _drawn() -> Image:

@@ -136,7 +136,8 @@ def _room(subject: str, usual: int, most: int, free: int) -> Check:
 def check_open_files(plan: RunPlan, machine: Machine) -> Check:
     """Compares the limit of open files with the connections and journals that a run holds."""
     allowed = machine.open_files()
-    connections = sum(spec.nproc * max(1, len(spec.urls)) for spec in plan.models)
+    specs = (*plan.models, *(judge.asked for judge in plan.judges))
+    connections = sum(spec.nproc * max(1, len(spec.urls)) for spec in specs)
     needed = _OWN_FILES + connections + 2 * len(plan.models) * len(plan.data)
     if allowed >= needed:
         return ok("system", "open files", f"{allowed} may be open, {needed} are needed at most")

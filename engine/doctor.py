@@ -12,6 +12,7 @@ from .check import Check, exit_code, failure, ok, warning
 from .checks_data import check_benchmark
 from .checks_endpoint import check_model
 from .checks_machine import Machine, check_disk, check_folder, check_open_files
+from .checks_role import JUDGE, MODEL, Role
 from .config_plan import ModelSpec, RunPlan
 
 __all__ = ["Check", "Machine", "Tell", "configuration_failures", "examine", "exit_code"]
@@ -34,7 +35,7 @@ def configuration_failures(error: ConfigError) -> list[Check]:
 async def examine(
     plans: Sequence[RunPlan], *, timeout_s: float = 10.0, machine: Machine = _THIS_MACHINE, tell: Tell | None = None
 ) -> tuple[Check, ...]:
-    """Looks at what the runs need. Asks each model at most four tiny requests and writes nothing that stays.
+    """Looks at what the runs need. Asks each model and judge at most four tiny requests; writes nothing that stays.
 
     Args:
         plans: the runs.
@@ -54,9 +55,9 @@ async def examine(
                 if tell is not None:
                     tell(check)
 
-    asked: list[ModelSpec] = []
+    asked: list[tuple[ModelSpec, Role]] = []
     for plan in plans:
-        add([*_configuration(plan), _judge()])
+        add([*_configuration(plan), *_no_judge(plan)])
         rows = download = 0
         pictures = False
         for name in plan.data:
@@ -68,21 +69,28 @@ async def examine(
         add([folder])
         add(await to_thread.run_sync(check_disk, plan, rows, download, machine))
         add([check_open_files(plan, machine)])
-        for spec in plan.models if plan.mode != "eval" else ():
-            if spec not in asked:
-                asked.append(spec)
-                add(await check_model(spec, timeout_s=timeout_s, machine=machine, shows_pictures=pictures))
+        for spec, role in _endpoints(plan):
+            if (spec, role) not in asked:
+                asked.append((spec, role))
+                add(await check_model(spec, timeout_s=timeout_s, machine=machine, shows_pictures=pictures, role=role))
     return tuple(checks)
 
 
 def _configuration(plan: RunPlan) -> Iterator[Check]:
     models = ", ".join(spec.name for spec in plan.models)
     told = f"models: {models}; benchmarks: {len(plan.data)}; protocol {plan.protocol.name}; mode {plan.mode}"
-    yield ok("configuration", "", told)
+    judges = ", ".join(judge.asked.name for judge in plan.judges)
+    yield ok("configuration", "", f"{told}; judges: {judges}" if judges else told)
     for note in plan.notes:
         yield warning("configuration", "", note)
 
 
-def _judge() -> Check:
-    """Whether the judge can be used: a configuration that asks for one is refused so far, and never comes here."""
-    return ok("judge", "", "no model is asked as judge; answers are scored by exact rules")
+def _endpoints(plan: RunPlan) -> list[tuple[ModelSpec, Role]]:
+    """Everybody whom a run asks."""
+    models = plan.models if plan.mode != "eval" else ()
+    return [*((spec, MODEL) for spec in models), *((judge.asked, JUDGE) for judge in plan.judges)]
+
+
+def _no_judge(plan: RunPlan) -> Iterator[Check]:
+    if not plan.judges:
+        yield ok("judge", "", "no model is asked as judge; answers are scored by exact rules")
