@@ -29,6 +29,10 @@ def estimate_parts(found: Estimate) -> Iterator[RenderableType]:
         for line in _assumptions(model):
             yield Text(line)
         yield Text("")
+    if found.judges:
+        names = ", ".join(clean(name) for name in found.judges)
+        yield Text(f"Not counted: what is asked of {names}; only answers show which of them need a judge.")
+        yield Text("")
     for problem in found.problems:
         yield Text(f"cannot be asked: {clean(problem)}", "yellow")
     for number, prompt in enumerate(found.prompts, 1):

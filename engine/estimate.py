@@ -158,11 +158,13 @@ class Estimate:
         models: estimates by model; all models are asked at the same time.
         prompts: a few prompts as they are sent, of the first model.
         problems: samples that were looked at and cannot be prepared.
+        judges: names of judges; what they are asked is not estimated, as only answers show what needs a judge.
     """
 
     models: tuple[ModelEstimate, ...]
     prompts: tuple[Rendered, ...]
     problems: tuple[str, ...]
+    judges: tuple[str, ...] = ()
 
     @property
     def unanswered(self) -> tuple[str, ...]:
@@ -180,6 +182,7 @@ class Estimate:
             "models": [model.as_dict() for model in self.models],
             "prompts": [prompt.as_dict() for prompt in self.prompts],
             "problems": [*self.problems, *self.unanswered],
+            "judges_not_counted": [*self.judges],
         }
 
 
@@ -215,7 +218,8 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
         finally:
             await model.aclose()
         models.append(ModelEstimate(spec, tuple(jobs)))
-    return Estimate(tuple(models), tuple(_chosen(shown)), tuple(dict.fromkeys(problems)))
+    judges = tuple(judge.asked.name for judge in plan.judges)
+    return Estimate(tuple(models), tuple(_chosen(shown)), tuple(dict.fromkeys(problems)), judges)
 
 
 def _look(name: str, plan: RunPlan, count: int) -> tuple[Benchmark, Survey]:
