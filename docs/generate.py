@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from eyechart.engine.config_eval import EvalConfig
+from eyechart.engine.config_judge import JudgeEntry
 from eyechart.engine.config_model import ModelEntry, Price
 from eyechart.engine.config_task import TaskConfig
 
@@ -23,6 +24,7 @@ TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "eval_config": EvalConfig,
     "model": ModelEntry,
     "price": Price,
+    "judge": JudgeEntry,
 }
 WORDS: Final = {
     "integer": "whole number",
@@ -34,11 +36,19 @@ WORDS: Final = {
 }
 
 
+def _choices(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields what a schema allows, one by one; a field that may be left out is no choice of its own."""
+    several = schema.get("anyOf") or schema.get("oneOf")
+    for choice in several or ():
+        yield from _choices(choice)
+    if not several and schema.get("type") != "null":
+        yield schema
+
+
 def takes(schema: Mapping[str, Any]) -> str:
     """Says in words what a field's JSON schema allows."""
-    choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     words = []
-    for choice in choices:
+    for choice in _choices(schema):
         if "$ref" in choice:
             words.append("mapping")
             continue

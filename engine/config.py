@@ -5,8 +5,9 @@ from __future__ import annotations
 from .config_cli import apply_overrides, task_from_options
 from .config_env import Environment, read_environment
 from .config_load import load_tasks
+from .config_model import result_name
 from .config_plan import ModelSpec, RunPlan
-from .config_resolve import resolve, resolve_all, result_name
+from .config_resolve import resolve, resolve_all
 from .config_task import TaskConfig
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -12,7 +13,9 @@ from .config_load import parse_yaml
 from .config_model import API_MODEL
 from .config_problems import fail, plain, show_path
 
-__all__ = ["apply_overrides", "task_from_options"]
+__all__ = ["JUDGE_OPTIONS", "apply_overrides", "task_from_options", "with_judge_options"]
+
+JUDGE_OPTIONS: Final[tuple[str, ...]] = ("judge", "judge_api_base", "judge_nproc")
 
 _STEP: Final = re.compile(r"(?:^|\.)([\w-]+)|\[(\d{1,6})\]")
 _MODEL_OPTIONS: Final = (
@@ -108,12 +111,14 @@ def task_from_options(
         api_base: the server's address, or those of several servers of the same model.
         options: further fields under their names in a configuration: those of a task (``work_dir``, ``use_cache``,
             ``no_timestamp``), of every model (``key``, ``temperature``, ``max_tokens``, ``img_size``, ``img_detail``,
-            ``system_prompt``, ``extra_body``), all others of ``eval_config``. None means not given.
+            ``system_prompt``, ``extra_body``), those that say who judges (`with_judge_options`), all others of
+            ``eval_config``. None means not given.
 
     Returns:
         A mapping for `load_tasks`. It is not checked yet.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    of_judge = {name: given.pop(name) for name in JUDGE_OPTIONS if name in given}
     behind_base_url = "base_url" in given
     of_task: dict[str, Any] = {name: given.pop(name) for name in _TASK_OPTIONS if name in given}
     of_model: dict[str, Any] = (
@@ -130,4 +135,48 @@ def task_from_options(
             for name in names
         ]
     )
-    return {**of_task, "eval_backend": "VLMEvalKit", "eval_config": {"model": entries, "data": list(data), **given}}
+    evaluation = {"model": entries, "data": list(data), **given}
+    return with_judge_options({**of_task, "eval_backend": "VLMEvalKit", "eval_config": evaluation}, of_judge)
+
+
+def with_judge_options(task: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Lets options of a command say who judges.
+
+    Args:
+        task: a task's configuration with a mapping as ``eval_config``, not checked yet; stays as it is.
+        options: ``judge`` takes the place of the task's `judge` and `LOCAL_LLM`; ``judge_api_base`` and ``judge_nproc``
+            go into every mapping of a judge, or stand beside a judge given by name. None means not given.
+
+    Returns:
+        A new mapping. It is not checked yet.
+    """
+    outer, changed = dict(task), dict(task["eval_config"])
+    if options.get("judge") is not None:
+        changed["judge"] = options["judge"]
+        for record in (outer, changed):
+            record.pop("LOCAL_LLM", None)
+    api_base, nproc = options.get("judge_api_base"), options.get("judge_nproc")
+    fields = {name: value for name, value in (("api_base", api_base), ("nproc", nproc)) if value is not None}
+    judge = changed.get("judge")
+    if isinstance(judge, dict):
+        changed["judge"] = {**judge, **fields}
+    elif isinstance(judge, list) and any(isinstance(entry, dict) for entry in judge):
+        changed["judge"] = [{**entry, **fields} if isinstance(entry, dict) else entry for entry in judge]
+    else:
+        changed |= {"judge_api_nproc": nproc} if nproc is not None else {}
+        if api_base is not None:
+            changed.pop("judge_base_url", None)
+            changed["judge_args"] = _with_address(changed.get("judge_args"), api_base)
+    return {**outer, "eval_config": changed}
+
+
+def _with_address(arguments: Any, api_base: str) -> Any:
+    """Sets the address in `judge_args`; what is no mapping is left for the check that follows."""
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except (ValueError, RecursionError):
+            return arguments
+    if arguments is None or isinstance(arguments, dict):
+        return {**(arguments or {}), "api_base": api_base}
+    return arguments

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigError
-from .config_cli import apply_overrides, task_from_options
+from .config_cli import JUDGE_OPTIONS, apply_overrides, task_from_options, with_judge_options
 from .config_env import Environment
 from .config_load import load_tasks, read_file
 from .config_plan import RunPlan
@@ -26,6 +26,8 @@ _BEHIND_BASE_URL: Final = frozenset({"key", "temperature", "max_tokens"})
 _OPTION_PATHS: Final = (
     (re.compile(r"^eval_config\.model(?:\[\d+\])?(?:\.type)?(?=:)", re.MULTILINE), "--model"),
     (re.compile(r"^eval_config\.data(?:\[\d+\])?(?=:)", re.MULTILINE), "--data"),
+    (re.compile(r"^eval_config\.judge_args\.api_base(?=:)", re.MULTILINE), "--judge-api-base"),
+    (re.compile(r"^eval_config\.judge_api_nproc(?=:)", re.MULTILINE), "--judge-nproc"),
     (re.compile(r"^(?:eval_config\.(?:model\[\d+\]\.)?)?(\w+)(?=:)", re.MULTILINE), None),
 )
 
@@ -109,12 +111,14 @@ def _merged(task: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
         for name, value in given.items()
         if name in _MODEL_OPTIONS and not (behind_base_url and name in _BEHIND_BASE_URL)
     }
-    rest = {name: value for name, value in given.items() if name not in of_task and name not in of_models}
+    of_judge = {name: value for name, value in given.items() if name in JUDGE_OPTIONS}
+    others = {*of_task, *of_models, *of_judge}
+    rest = {name: value for name, value in given.items() if name not in others}
     evaluation = {**evaluation, **rest}
     models = evaluation.get("model")
     if of_models and isinstance(models, list):
         evaluation["model"] = [_with_fields(model, of_models) for model in models]
-    return {**task, **of_task, "eval_config": evaluation}
+    return with_judge_options({**task, **of_task, "eval_config": evaluation}, of_judge)
 
 
 def _with_fields(model: Any, fields: Mapping[str, Any]) -> Any:

@@ -34,9 +34,10 @@ class Environment:
     Attributes:
         data_root: folder of benchmark files: ``LMUData``, else ``~/LMUData``.
         api_key: ``EYECHART_API_KEY``: key for models that name none.
+        judge_key: ``EYECHART_JUDGE_KEY``: key for judges that name none.
         openai_key: ``OPENAI_API_KEY``, sent to OpenAI and to `openai_base` only.
-        openai_base: ``OPENAI_API_BASE``: address of models that name none.
-        local_llm: ``LOCAL_LLM``: name of a judge behind `openai_base`.
+        openai_base: ``OPENAI_API_BASE``: address of models and judges that name none.
+        local_llm: ``LOCAL_LLM``: the model to ask as judge.
         lmdeploy_key: ``LMDEPLOY_API_KEY``: key of models behind ``base_url`` when the configuration has none.
         min_image_edge: ``VLMEVAL_MIN_IMAGE_EDGE`` in pixels (protocol vlmeval).
         max_image_size: ``VLMEVAL_MAX_IMAGE_SIZE`` in base64 characters (protocol vlmeval).
@@ -46,6 +47,7 @@ class Environment:
 
     data_root: Path
     api_key: SecretStr | None = None
+    judge_key: SecretStr | None = None
     openai_key: SecretStr | None = None
     openai_base: str | None = None
     local_llm: str | None = None
@@ -69,6 +71,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(
         data_root=default_data_root(values),
         api_key=_secret(values, "EYECHART_API_KEY"),
+        judge_key=_secret(values, "EYECHART_JUDGE_KEY"),
         openai_key=_secret(values, "OPENAI_API_KEY"),
         openai_base=values.get("OPENAI_API_BASE") or None,
         local_llm=values.get("LOCAL_LLM") or None,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from ..scoring.protocol import EYECHART, PROTOCOLS
+from .config_judge import JudgeArgs, JudgeFields, JudgeOrJudges
 from .config_model import ModelEntry
 from .config_problems import closest, refuse, shown
 from .config_types import Amount, Base, Count, JsonObject, Nproc, PathText, Rate, Seconds, Secret, Url, Word, later
 
-__all__ = ["ASKS_NOTHING", "ONLY_BEHIND_BASE_URL", "EvalConfig"]
+__all__ = ["ASKS_NOTHING", "JUDGE_TIMEOUT", "ONLY_BEHIND_BASE_URL", "RETRY", "EvalConfig", "InFlight", "in_flight"]
 
-_JUDGE: Final = (
-    "a model as judge is not supported yet; set judge: exact_matching and leave the other judge fields out to score "
-    "by exact rules alone"
-)
+RETRY: Final = 6
+"""Most tries where no field says otherwise."""
+JUDGE_TIMEOUT: Final = 600
+"""The reference's default of `judge_timeout` in seconds, which may be spelled out without a judge."""
 _VIDEO: Final = "videos are not supported yet; for benchmarks of pictures leave it out"
 _REPEATS: Final = "several answers per question are not supported yet; give each run a work_dir of its own"
+_VERIFIER: Final = "verifiers are not supported; name a model by judge"
 _LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
 
 ONLY_BEHIND_BASE_URL: Final = (
@@ -26,12 +28,6 @@ ONLY_BEHIND_BASE_URL: Final = (
 )  # fmt: skip
 ASKS_NOTHING: Final = {"key": "sk-admin", "max_tokens": 32768, "thinker": False}
 """The reference's defaults of these fields, which a configuration may spell out without meaning anything by it."""
-
-
-def _judge(value: object) -> object:
-    if value in (None, "exact_matching"):
-        return value
-    raise refuse(f"given {shown(value)}: {_JUDGE}" if isinstance(value, str) else _JUDGE)
 
 
 def _reuse_aux(value: object) -> object:
@@ -108,21 +104,42 @@ class EvalConfig(Base):
     )
     mirror: Url | None = Field(None, description="Address to download benchmark files from in place of their own.")
     quiet: bool = Field(False, description="Show no progress.")
-    judge: Annotated[Any, BeforeValidator(_judge)] = Field(
+    judge: JudgeOrJudges = Field(
         None,
-        description="`exact_matching`, or nothing, which is the same so far: exact rules alone. A model as judge is "
-        "not supported yet, nor are the `judge_…` fields.",
+        description="Who reads the answers that exact rules cannot read: the name of a model, a mapping (below), or a "
+        "list of these, of which the first decides and the others are compared with it. `exact_matching`, or nothing: "
+        "exact rules alone. See judge.md.",
     )
-    judge_args: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
-    judge_base_url: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
-    judge_key: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
-    judge_api_nproc: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
-    judge_retry: Annotated[Any, later(None, _JUDGE)] = Field(None, description="Not supported yet.")
-    judge_timeout: Annotated[Any, later(600, _JUDGE)] = Field(600, description="Not supported yet.")
-    OPENAI_API_KEY: Secret | None = Field(None, description="Key of a judge; without effect while there is none.")
-    OPENAI_API_BASE: Url | None = Field(None, description="Address of a judge; without effect while there is none.")
-    LOCAL_LLM: Annotated[str | None, later(None, _JUDGE)] = Field(
-        None, description="Name of a judge at `OPENAI_API_BASE`. Not supported yet."
+    judge_args: JudgeArgs = Field(
+        None,
+        description="Fields of a judge given by name, as JSON text or as a mapping (below). The fields that follow win "
+        "over it.",
+    )
+    judge_base_url: Url | None = Field(
+        None, description="Address of a judge given by name, without `/chat/completions`."
+    )
+    judge_key: Secret | None = Field(
+        None, description="API key of a judge given by name. Default: as `key` in a judge's mapping."
+    )
+    judge_api_nproc: Nproc | None = Field(
+        None, description="Most requests in flight to a judge given by name. Default: `nproc`."
+    )
+    judge_retry: Count | None = Field(
+        None, description="Most tries per request to a judge given by name. Default: `retry`."
+    )
+    judge_timeout: Seconds | None = Field(
+        None,
+        description="Seconds for one complete reply of a judge given by name. Default: 660 (the reference's 600 with "
+        "its margin of a tenth).",
+    )
+    OPENAI_API_KEY: Secret | None = Field(None, description="Key of judges at `OPENAI_API_BASE`.")
+    OPENAI_API_BASE: Url | None = Field(
+        None, description="Address of judges that name none; `api_base` of models says which forms it may have."
+    )
+    LOCAL_LLM: Word | None = Field(
+        None,
+        description="The model to ask in place of a judge given by name, whose name stays. Without `judge` it is the "
+        "judge, where `OPENAI_API_BASE` (or `judge_base_url`) is set too.",
     )
     base_url: Url | None = Field(
         None,
@@ -153,7 +170,7 @@ class EvalConfig(Base):
     pack: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
     use_subtitle: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
     use_vllm: Annotated[bool, later(False, _LOCAL)] = Field(False, description="Only `false` so far (local models).")
-    use_verifier: Annotated[bool, later(False, _JUDGE)] = Field(False, description="Only `false` so far (judges).")
+    use_verifier: Annotated[bool, later(False, _VERIFIER)] = Field(False, description="Only `false`.")
     keep_failed: bool = Field(
         False,
         description="Take failures that are recorded already as final. Default: they are asked again when the run is "
@@ -177,3 +194,24 @@ class EvalConfig(Base):
             hint = f"; did you mean {near}?" if near else ""
             raise refuse(f"given {shown(value)}, expected one of {', '.join(PROTOCOLS)}{hint}")
         return value
+
+
+class InFlight(TypedDict):
+    """How many requests may be in flight, by the names of `ModelSpec`."""
+
+    nproc: int
+    nproc_auto: bool
+
+
+def in_flight(entry: ModelEntry | JudgeFields | None, config: EvalConfig, default: int | None = None) -> InFlight:
+    """Says how many requests may be in flight to a model or a judge: its own number, else that of ``eval_config``.
+
+    Args:
+        entry: the model or judge; None where it has no fields of its own.
+        config: where else to look.
+        default: taken where neither names an `nproc`, in place of `api_nproc`.
+    """
+    nproc = (entry.nproc if entry else None) or config.nproc or default or config.api_nproc
+    if nproc != "auto":
+        return {"nproc": nproc, "nproc_auto": False}
+    return {"nproc": (entry.nproc_max if entry else None) or config.nproc_max, "nproc_auto": True}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ..adapters.embedded import EMBEDDED
-from .config_payload import PAYLOAD_FIELDS
+from .config_payload import payload_problems
 from .config_problems import Path, Problem, closest, field_names, refuse
 from .config_types import (
     Addresses,
@@ -21,11 +21,10 @@ from .config_types import (
     Seconds,
     Secret,
     Word,
-    json_fault,
     later,
 )
 
-__all__ = ["API_MODEL", "ModelEntry", "Price", "extra_problems"]
+__all__ = ["API_MODEL", "ModelEntry", "Price", "extra_problems", "result_name"]
 
 API_MODEL: Final = "CustomAPIModel"
 _REMOTE_ONLY: Final = (
@@ -34,14 +33,7 @@ _REMOTE_ONLY: Final = (
 )
 _VIDEO: Final = "videos are not supported yet; leave it out"
 
-
-_ENGINE_OWN: Final = {
-    "model": "the model's name at the server is given by type",
-    "messages": "the benchmark writes the messages",
-    "stream": "answers are read whole; leave it out",
-    "stream_options": "answers are read whole; leave it out",
-}
-_LOCAL: Final = {"model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation"}
+_LOCAL: Final = ("model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation")
 
 
 class Price(Base):
@@ -195,34 +187,16 @@ def extra_problems(entry: Mapping[str, Any], path: Path, elsewhere: frozenset[st
         path: where it stands.
         elsewhere: fields of eval_config, which are a mistake here.
     """
-    own = field_names(ModelEntry)
-    problems = []
-    for name, value in entry.items():
-        if name in own:
-            continue
-        text = _extra_fault(name, value, own, elsewhere)
-        if text:
-            problems.append(Problem((*path, name), text))
-    body = entry.get("extra_body")
-    if isinstance(body, dict):
-        problems += [
-            Problem((*path, "extra_body", name), reason) for name, reason in _ENGINE_OWN.items() if name in body
-        ]
-    return problems
+    return payload_problems(
+        entry,
+        path,
+        own=field_names(ModelEntry),
+        named_by="type",
+        reasons=dict.fromkeys(_LOCAL, _REMOTE_ONLY),
+        elsewhere=elsewhere,
+    )
 
 
-def _extra_fault(name: str, value: object, own: frozenset[str], elsewhere: frozenset[str]) -> str | None:
-    if name in _ENGINE_OWN:
-        return f"cannot be set: {_ENGINE_OWN[name]}"
-    if name in _LOCAL:
-        return _REMOTE_ONLY
-    if name not in PAYLOAD_FIELDS:
-        if name in elsewhere:
-            return f"unknown field here; it belongs to eval_config.{name}"
-        near = closest(name, own | PAYLOAD_FIELDS)
-        if near:
-            return (
-                f"unknown field; did you mean {near}? (if the server takes a field of this name, give it in extra_body)"
-            )
-    fault = json_fault(value)
-    return f"is sent to the server, but {fault}" if fault else None
+def result_name(model: str) -> str:
+    """Name that a model's results are filed under: last path component, ``:`` as ``-`` and ``.`` as ``_``."""
+    return model.rstrip("/").rpartition("/")[2].replace(":", "-").replace(".", "_")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+from .config_eval import EvalConfig
+from .config_judge import JudgeFields
 from .config_model import ModelEntry
 from .config_task import TaskConfig
 
@@ -16,10 +19,7 @@ _WITHOUT_EFFECT: Final = {
     "monitor_interval": (30, "progress is shown as it happens"),
     "reuse_aux": ("all", "scores are computed anew from the answers"),
     "verbose": (False, "every answer is in predictions.jsonl"),
-    "OPENAI_API_KEY": (None, "it is the key of a judge, and no judge is asked"),
-    "OPENAI_API_BASE": (None, "it is the address of a judge, and no judge is asked"),
 }
-_EMPTY_KEY: Final = "EMPTY"
 
 
 def notes(task: TaskConfig) -> list[str]:
@@ -28,35 +28,45 @@ def notes(task: TaskConfig) -> list[str]:
     found = []
     for prefix, record in (("", task), ("eval_config.", config)):
         for field, (default, why) in _WITHOUT_EFFECT.items():
-            if field not in record.model_fields_set:
-                continue
-            value = getattr(record, field)
-            if value == default or (field == "OPENAI_API_KEY" and value.get_secret_value() == _EMPTY_KEY):
-                continue
-            found.append(f"{prefix}{field} has no effect: {why}")
+            if field in record.model_fields_set and getattr(record, field) != default:
+                found.append(f"{prefix}{field} has no effect: {why}")
     if config.nproc is not None and "api_nproc" in config.model_fields_set and config.api_nproc != config.nproc:
         found.append("eval_config.api_nproc has no effect: nproc is set too and wins")
-    if "nproc_max" in config.model_fields_set and "auto" not in (
-        config.nproc,
-        *(entry.nproc for entry in config.model),
-    ):
+    judges = dict(_judges(config))
+    numbers = [config.nproc, config.judge_api_nproc]
+    numbers += [model.nproc for model in config.model] + [judge.nproc for judge in judges.values()]
+    if "nproc_max" in config.model_fields_set and "auto" not in numbers:
         found.append("eval_config.nproc_max has no effect: nproc is not auto")
     if task.work_dir is not None and config.work_dir not in (None, task.work_dir):
         found.append("eval_config.work_dir has no effect: the task's own work_dir wins")
-    return found + [
-        note for position, entry in enumerate(config.model) for note in _of_model(entry, position, config.nproc)
-    ]
-
-
-def _of_model(entry: ModelEntry, position: int, default: int | str | None) -> list[str]:
-    path = f"eval_config.model[{position}]"
-    found = []
-    if entry.verbose:
-        found.append(f"{path}.verbose has no effect: every answer is in predictions.jsonl")
-    if entry.nproc_max is not None and (entry.nproc or default) != "auto":
-        found.append(f"{path}.nproc_max has no effect: nproc is not auto")
-    if entry.extra.get("n", 1) != 1:
-        found.append(f"{path}.n: only the first of the choices is kept")
-    if entry.key is not None and entry.key.get_secret_value().startswith("$"):
-        found.append(f"{path}.key begins with $: names of variables are not replaced in a configuration")
+    for position, model in enumerate(config.model):
+        path = f"eval_config.model[{position}]"
+        if model.verbose:
+            found.append(f"{path}.verbose has no effect: every answer is in predictions.jsonl")
+        found += _of_entry(model, path, config.nproc)
+    for path, judge in judges.items():
+        found += _of_entry(judge, path, config.judge_api_nproc or config.nproc)
     return found
+
+
+def _judges(config: EvalConfig) -> Iterator[tuple[str, JudgeFields]]:
+    """The judges that have fields of their own and may be asked, by the place that they stand at."""
+    if config.mode == "infer":
+        return
+    if isinstance(config.judge, list):
+        for position, judge in enumerate(config.judge):
+            if isinstance(judge, JudgeFields):
+                yield f"eval_config.judge[{position}]", judge
+    elif isinstance(config.judge, JudgeFields):
+        yield "eval_config.judge", config.judge
+    if config.judge_args is not None:
+        yield "eval_config.judge_args", config.judge_args
+
+
+def _of_entry(entry: ModelEntry | JudgeFields, path: str, default: int | str | None) -> Iterator[str]:
+    if entry.nproc_max is not None and (entry.nproc or default) != "auto":
+        yield f"{path}.nproc_max has no effect: nproc is not auto"
+    if entry.extra.get("n", 1) != 1:
+        yield f"{path}.n: only the first of the choices is kept"
+    if entry.key is not None and entry.key.get_secret_value().startswith("$"):
+        yield f"{path}.key begins with $: names of variables are not replaced in a configuration"

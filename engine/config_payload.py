@@ -1,10 +1,14 @@
-"""Request fields that servers are known to take, besides those that a model entry has of its own."""
+"""Fields of requests: those that servers are known to take, and what stands against sending a field."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-__all__ = ["PAYLOAD_FIELDS"]
+from .config_problems import Path, Problem, closest
+from .config_types import json_fault
+
+__all__ = ["PAYLOAD_FIELDS", "payload_problems"]
 
 # fmt: off
 PAYLOAD_FIELDS: Final = frozenset({
@@ -28,3 +32,58 @@ PAYLOAD_FIELDS: Final = frozenset({
 })
 # fmt: on
 """They pass to the server as they are, and a slip of one of them is recognised."""
+
+_ENGINE_OWN: Final = {
+    "messages": "the benchmark writes the messages",
+    "stream": "answers are read whole; leave it out",
+    "stream_options": "answers are read whole; leave it out",
+}
+
+
+def payload_problems(
+    entry: Mapping[str, Any],
+    path: Path,
+    *,
+    own: frozenset[str],
+    named_by: str,
+    reasons: Mapping[str, str],
+    elsewhere: frozenset[str],
+) -> list[Problem]:
+    """Looks at the fields of an entry that are not its own and would be sent to the server.
+
+    Args:
+        entry: a model or a judge, as given.
+        path: where it stands.
+        own: fields that it has.
+        named_by: the one of them that gives the model's name at the server.
+        reasons: fields that are refused, each with the reason.
+        elsewhere: fields of eval_config, which are a mistake here.
+    """
+    engine_own = {"model": f"the model's name at the server is given by {named_by}", **_ENGINE_OWN}
+    problems = []
+    for name, value in entry.items():
+        if name in own:
+            continue
+        text = f"cannot be set: {engine_own[name]}" if name in engine_own else reasons.get(name)
+        text = text or _fault(name, value, own, elsewhere)
+        if text:
+            problems.append(Problem((*path, name), text))
+    body = entry.get("extra_body")
+    if isinstance(body, dict):
+        problems += [
+            Problem((*path, "extra_body", name), reason) for name, reason in engine_own.items() if name in body
+        ]
+    return problems
+
+
+def _fault(name: str, value: object, own: frozenset[str], elsewhere: frozenset[str]) -> str | None:
+    if name not in PAYLOAD_FIELDS:
+        if name in elsewhere:
+            return f"unknown field here; it belongs to eval_config.{name}"
+        near = closest(name, own | PAYLOAD_FIELDS)
+        if near:
+            return (
+                f"unknown field; did you mean {near}? (if the server takes a field of this name, give it in extra_body)"
+            )
+    fault = json_fault(value)
+    return f"is sent to the server, but {fault}" if fault else None

@@ -161,9 +161,10 @@ class RunPlan:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of what determines answers and scores: the same command again has the same digest.
+        """SHA-256, in hex, of what determines answers and exact scores: the same command again has the same digest.
 
-        Left out are folders, keys, addresses, limits of speed, tries, times, `mode` and `reuse`.
+        Left out are folders, keys, addresses, limits of speed, tries, times, `mode` and `reuse`; and `judges`, so that
+        another judge reads the same answers instead of having them asked again.
         """
         content = {
             "version": 1,

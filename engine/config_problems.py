@@ -21,6 +21,7 @@ from ..errors import ConfigError
 __all__ = [
     "REFUSED",
     "SECRET_FIELDS",
+    "SHAPES",
     "Path",
     "Problem",
     "closest",
@@ -36,7 +37,10 @@ Path: TypeAlias = tuple[str | int, ...]
 """Where a value stands: field names and positions in lists, from the top."""
 
 REFUSED: Final = "eyechart"
-SECRET_FIELDS: Final = frozenset({"key", "judge_key", "judge_args", "OPENAI_API_KEY"})
+SECRET_FIELDS: Final = frozenset({"key", "judge_key", "OPENAI_API_KEY"})
+SHAPES: Final = (":name", ":mapping", ":list")
+"""Which shape of a field that has several a value was checked as: steps that pydantic adds to a path."""
+_NOT_SHOWN: Final = SECRET_FIELDS | {"judge_args"}
 _MAX_NODES: Final = 100_000
 _MAX_DEPTH: Final = 60
 _SHOWN: Final = 60
@@ -183,7 +187,7 @@ def translate(error: ValidationError, known: Mapping[Path, Iterable[str]]) -> li
 
 
 def _problem(details: ErrorDetails, known: Mapping[Path, Iterable[str]]) -> Problem:
-    path: Path = details["loc"]
+    path: Path = tuple(step for step in details["loc"] if step not in SHAPES)
     kind, context = details["type"], details.get("ctx") or {}
     last = path[-1] if path else ""
     if kind == REFUSED:
@@ -198,7 +202,7 @@ def _problem(details: ErrorDetails, known: Mapping[Path, Iterable[str]]) -> Prob
         options = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         near = closest(given, options) if isinstance(given, str) else None
         expected += f"; did you mean {near}?" if near else ""
-    if any(step in SECRET_FIELDS for step in path) or isinstance(given, SecretStr):
+    if any(step in _NOT_SHOWN for step in path) or isinstance(given, SecretStr):
         hint = " in quotes" if isinstance(given, (int, float)) else ""
         return Problem(path, f"expected {expected}{hint} (what was given is not shown)")
     if isinstance(given, (int, float)) and kind.startswith("string"):

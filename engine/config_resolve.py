@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -14,22 +14,21 @@ from ..errors import ConfigError
 from ..scoring.protocol import Protocol, resolve_protocol
 from .config_data import by_own_rules, data_problems, folder, is_path
 from .config_env import Environment
-from .config_eval import ASKS_NOTHING, ONLY_BEHIND_BASE_URL, EvalConfig
-from .config_model import ModelEntry
+from .config_eval import ASKS_NOTHING, ONLY_BEHIND_BASE_URL, RETRY, EvalConfig, in_flight
+from .config_judge_resolve import OPENAI_HOST, resolve_judges
+from .config_model import ModelEntry, result_name
 from .config_notes import notes
 from .config_plan import ModelSpec, RunPlan
 from .config_problems import Problem, fail, show_path
 from .config_task import TaskConfig
+from .config_types import behind_base_url
 
-__all__ = ["resolve", "resolve_all", "result_name"]
+__all__ = ["resolve", "resolve_all"]
 
-_COMPLETIONS: Final = "/chat/completions"
 _TIMEOUT_S: Final = 330.0
 _PATIENCE_S: Final = 600.0
-_RETRY: Final = 6
 _WAIT_S: Final = 1.0
 _MIN_EDGE: Final = 100
-_OPENAI_HOST: Final = "api.openai.com"
 _LMDEPLOY_KEY: Final = "sk-admin"
 _LMDEPLOY_MAX_TOKENS: Final = 32_768
 _LMDEPLOY_TIMEOUT_S: Final = 1980.0
@@ -44,11 +43,6 @@ _OF_EMBEDDED: Final = frozenset(
 """Fields of a model that an embedded one has, too."""
 
 
-def result_name(model: str) -> str:
-    """Name that a model's results are filed under: last path component, ``:`` as ``-`` and ``.`` as ``_``."""
-    return model.rstrip("/").rpartition("/")[2].replace(":", "-").replace(".", "_")
-
-
 def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
     """Makes the plan of a task.
 
@@ -58,14 +52,15 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
 
     Raises:
         ConfigError: every problem that shows only with the environment: unknown benchmarks, models without an address,
-            models whose results would be filed under one name, a judge asked for by variables.
+            models whose results would be filed under one name, judges that cannot be asked.
     """
     config = task.eval_config
     data_root = folder(config.data_root) if config.data_root else environment.data_root
+    judging = resolve_judges(task, environment)
     problems = [
         *_model_problems(config, environment),
         *data_problems(config.data, data_root),
-        *_judge_problems(config, environment),
+        *judging.problems,
     ]
     if problems:
         raise fail(problems)
@@ -92,18 +87,19 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         no_timestamp=task.no_timestamp,
         data_root=data_root,
         mirror=config.mirror,
-        nproc=_nproc(None, config)["nproc"],
+        nproc=in_flight(None, config)["nproc"],
         rpm=config.rpm,
         tpm=config.tpm,
-        retry=config.retry or _RETRY,
+        retry=config.retry or RETRY,
         grace_s=config.grace,
         patience_s=config.patience or max(_PATIENCE_S, 2 * longest),
         keep_failed=config.keep_failed,
         quiet=config.quiet,
         split_think=environment.split_think,
-        notes=(*notes(task), *environment.notes, *_data_notes(config)),
+        notes=(*notes(task), *judging.notes, *environment.notes, *_data_notes(config)),
         public=task.public_dict(),
         secrets=tuple(task.secret_paths()),
+        judges=judging.judges,
     )
 
 
@@ -153,9 +149,9 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         img_detail=entry.img_detail,
         timeout_s=entry.timeout or config.timeout or _TIMEOUT_S,
         connect_timeout_s=entry.connect_timeout or config.connect_timeout,
-        retry=entry.retry or config.retry or _RETRY,
+        retry=entry.retry or config.retry or RETRY,
         wait_s=_WAIT_S if entry.wait is None else entry.wait,
-        **_nproc(entry, config),
+        **in_flight(entry, config),
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
         price=entry.price,
@@ -181,9 +177,9 @@ def _embedded(entry: ModelEntry, config: EvalConfig, environment: Environment, p
         img_detail="auto",
         timeout_s=_TIMEOUT_S,
         connect_timeout_s=config.connect_timeout,
-        retry=entry.retry or config.retry or _RETRY,
+        retry=entry.retry or config.retry or RETRY,
         wait_s=_WAIT_S if entry.wait is None else entry.wait,
-        **_nproc(entry, config, processors()),
+        **in_flight(entry, config, processors()),
         rpm=entry.rpm or config.rpm,
         tpm=None,
     )
@@ -202,7 +198,7 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         name=result_name(entry.type),
         model=entry.type,
         style="lmdeploy",
-        url=config.base_url.rstrip("/").removesuffix(_COMPLETIONS) + _COMPLETIONS,
+        url=behind_base_url(config.base_url),
         key=config.key if config.key is not None else environment.lmdeploy_key or SecretStr(_LMDEPLOY_KEY),
         temperature=0.0 if config.temperature is None else config.temperature,
         max_tokens=factor * (config.max_tokens or _LMDEPLOY_MAX_TOKENS),
@@ -215,9 +211,9 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         img_detail="auto",
         timeout_s=factor * (config.timeout or _LMDEPLOY_TIMEOUT_S),
         connect_timeout_s=config.connect_timeout,
-        retry=config.retry or _RETRY,
+        retry=config.retry or RETRY,
         wait_s=_WAIT_S,
-        **_nproc(None, config),
+        **in_flight(None, config),
         rpm=config.rpm,
         tpm=config.tpm,
         price=entry.price,
@@ -226,22 +222,10 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
 
 def _ambient_key(entry: ModelEntry, urls: Sequence[str], environment: Environment) -> SecretStr:
     """OpenAI's key goes to OpenAI and to the address that the environment names beside it, nowhere else."""
-    trusted = entry.api_base is None or all(urlsplit(url).hostname == _OPENAI_HOST for url in urls)
+    trusted = entry.api_base is None or all(urlsplit(url).hostname == OPENAI_HOST for url in urls)
     if trusted and environment.openai_key is not None:
         return environment.openai_key
     return environment.api_key or SecretStr("EMPTY")
-
-
-class _InFlight(TypedDict):
-    nproc: int
-    nproc_auto: bool
-
-
-def _nproc(entry: ModelEntry | None, config: EvalConfig, default: int | None = None) -> _InFlight:
-    nproc = (entry.nproc if entry else None) or config.nproc or default or config.api_nproc
-    if nproc != "auto":
-        return {"nproc": nproc, "nproc_auto": False}
-    return {"nproc": (entry.nproc_max if entry else None) or config.nproc_max, "nproc_auto": True}
 
 
 def _min_edge(environment: Environment, protocol: Protocol) -> int:
@@ -326,13 +310,3 @@ def _stray_fields(config: EvalConfig) -> list[Problem]:
         hint = "it is for models behind base_url" if field == "thinker" else f"set {_EVAL}.model[i].{field} instead"
         problems.append(Problem((_EVAL, field), f"has no effect without base_url; {hint}"))
     return problems
-
-
-def _judge_problems(config: EvalConfig, environment: Environment) -> list[Problem]:
-    if environment.local_llm is None or config.judge is not None or config.mode == "infer":
-        return []
-    text = (
-        "the environment variable LOCAL_LLM asks for a model as judge, which is not supported yet; set "
-        "judge: exact_matching to score by exact rules alone"
-    )
-    return [Problem((_EVAL, "judge"), text)]

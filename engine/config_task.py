@@ -10,16 +10,13 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from ..errors import ConfigError
 from .config_eval import EvalConfig
+from .config_judge import JudgeEntry, judge_problems
 from .config_model import ModelEntry, Price, extra_problems
 from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, show_path, shown, translate
-from .config_types import Base, PathText, Secret, Url, later
+from .config_types import Base, PathText, Secret, Url, Word
 
-__all__ = ["TaskConfig"]
+__all__ = ["TaskConfig", "without_secrets"]
 
-_JUDGE: Final = (
-    "a model as judge is not supported yet; leave LOCAL_LLM out and set eval_config.judge: exact_matching to score by "
-    "exact rules alone"
-)
 _NO_KEY: Final = ("", "EMPTY")
 _PUBLIC_ENDINGS: Final = ("tokens", "token_ids")
 _SECRET_WORDS: Final = ("key", "secret", "password", "authorization", "credential", "token")
@@ -46,11 +43,9 @@ class TaskConfig(Base):
     use_cache: PathText | None = Field(None, description="An existing run folder to continue.")
     no_timestamp: bool = Field(False, description="Use `work_dir` itself as the run folder.")
     debug: bool = Field(False, description="Accepted without effect.")
-    OPENAI_API_KEY: Secret | None = Field(None, description="Key of a judge; without effect while there is none.")
-    OPENAI_API_BASE: Url | None = Field(None, description="Address of a judge; without effect while there is none.")
-    LOCAL_LLM: Annotated[str | None, later(None, _JUDGE)] = Field(
-        None, description="Name of a judge at `OPENAI_API_BASE`. Not supported yet."
-    )
+    OPENAI_API_KEY: Secret | None = Field(None, description="As in `eval_config`, which wins.")
+    OPENAI_API_BASE: Url | None = Field(None, description="As in `eval_config`, which wins.")
+    LOCAL_LLM: Word | None = Field(None, description="As in `eval_config`, which wins.")
 
     def __init__(self, **fields: Any) -> None:
         copied, problems = plain(fields)
@@ -96,6 +91,7 @@ _KNOWN: Final[Mapping[Path, frozenset[str]]] = {
     ("eval_config",): field_names(EvalConfig),
     ("eval_config", "model", 0): field_names(ModelEntry),
     ("eval_config", "model", 0, "price"): field_names(Price),
+    ("eval_config", "judge"): field_names(JudgeEntry),
 }
 
 
@@ -115,6 +111,8 @@ def _extras(copied: dict[str, Any]) -> list[Problem]:
     for position, entry in enumerate(models if isinstance(models, list) else ()):
         if isinstance(entry, dict):
             problems += extra_problems(entry, ("eval_config", "model", position), _KNOWN["eval_config",])
+    if isinstance(evaluation, dict):
+        problems += judge_problems(evaluation, _KNOWN["eval_config",])
     return problems
 
 
@@ -142,7 +140,7 @@ def _public(value: Any) -> Any:
     if isinstance(value, list):
         return [_public(item) for item in value]
     if isinstance(value, str) and value.startswith(("http://", "https://")):
-        return _without_secrets(value)
+        return without_secrets(value)
     return value
 
 
@@ -153,7 +151,8 @@ def _secret(name: str) -> bool:
     return bare.endswith(_SECRET_WORDS) and not bare.endswith(_PUBLIC_ENDINGS)
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
+    """Returns an address without a login and without fields of its query that are named like secrets."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -25,12 +25,14 @@ __all__ = [
     "Secret",
     "Url",
     "Word",
+    "behind_base_url",
     "json_fault",
     "later",
 ]
 
 _MOST: Final = 2_000_000_000
 _MAX_DEPTH: Final = 50
+_COMPLETIONS: Final = "/chat/completions"
 
 
 class Base(BaseModel):
@@ -71,6 +73,11 @@ def _url(value: str) -> str:
             "http://localhost:8000/v1/chat/completions"
         )
     return value
+
+
+def behind_base_url(base_url: str) -> str:
+    """Completes an address that is given without ``/chat/completions``, as the reference's ``base_url`` is."""
+    return base_url.rstrip("/").removesuffix(_COMPLETIONS) + _COMPLETIONS
 
 
 def _addresses(value: object) -> object:

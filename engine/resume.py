@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from ..errors import ConfigError
 from .config import Environment, RunPlan, apply_overrides, load_tasks, resolve
+from .config_cli import with_judge_options
 from .config_data import folder, is_path
+from .resume_judges import is_judges_key, is_judges_secret, kept_judges, lacks, writable
 from .run_folder import read_manifest
 
 __all__ = ["kept_config", "kept_fields", "plan_of_run"]
@@ -27,9 +30,10 @@ def kept_config(plan: RunPlan) -> dict[str, Any]:
     evaluation["data_root"] = str(plan.data_root.absolute())
     if "base_url" not in evaluation:
         evaluation["model"] = [
-            entry if "api_base" in entry or spec.style == "embedded" else {**entry, "api_base": spec.url}
+            entry if "api_base" in entry or not writable(spec.url) else {**entry, "api_base": spec.url}
             for entry, spec in zip(evaluation["model"], plan.models, strict=True)
         ]
+    evaluation = kept_judges(evaluation, config, plan.judges)
     return {**config, "work_dir": str(plan.work_dir.absolute()), "eval_config": evaluation}
 
 
@@ -61,6 +65,7 @@ def plan_of_run(
     *,
     mode: Literal["eval"] | None = None,
     key: str | None = None,
+    judge: Mapping[str, Any] = MappingProxyType({}),
     assignments: Sequence[str] = (),
     quiet: bool = False,
 ) -> tuple[RunPlan, list[str]]:
@@ -69,8 +74,9 @@ def plan_of_run(
     Args:
         run_dir: folder of the run.
         environment: what `read_environment` returned.
-        mode: ``eval`` scores the stored answers and asks nothing; None does what the run was begun for.
+        mode: ``eval`` scores the stored answers and asks the models nothing; None does what the run was begun for.
         key: key of the models, which no run folder holds.
+        judge: options of a command that say who judges (`with_judge_options`).
         assignments: changes to the configuration, as of ``--set``.
         quiet: show no progress.
 
@@ -89,15 +95,16 @@ def plan_of_run(
         evaluation["quiet"] = True
     if key is not None:
         _give_key(evaluation, key)
-    task = apply_overrides({**task, "eval_config": evaluation}, assignments)
+    task = apply_overrides(with_judge_options({**task, "eval_config": evaluation}, judge), assignments)
     try:
         (config,) = load_tasks(task)
         plan = resolve(config, environment)
     except ConfigError as error:
         problem = str(error)
     else:
-        missing = () if mode == "eval" else _missing_secrets(manifest, plan, assignments)
-        return plan, [_plea(path) for path in missing]
+        given = {assignment.partition("=")[0].strip() for assignment in assignments}
+        given |= {"eval_config.judge"} if judge.get("judge") is not None else set()
+        return plan, [_plea(path) for path in _missing_secrets(manifest, plan, frozenset(given))]
     raise ConfigError(f"{run_dir}: {problem}")
 
 
@@ -121,18 +128,30 @@ def _give_key(evaluation: dict[str, Any], key: str) -> None:
         evaluation["model"] = [{**entry, "key": key} if isinstance(entry, dict) else entry for entry in models]
 
 
-def _missing_secrets(manifest: Mapping[str, Any], plan: RunPlan, assignments: Sequence[str]) -> list[str]:
-    given = {assignment.partition("=")[0].strip() for assignment in assignments}
+def _missing_secrets(manifest: Mapping[str, Any], plan: RunPlan, given: frozenset[str]) -> Iterator[str]:
+    """Yields the secrets that the run was begun with and whoever is asked now has not.
+
+    Args:
+        manifest: what the run folder holds.
+        plan: what is done now.
+        given: fields that are set now; what they held before is gone.
+    """
     keys = {f"eval_config.model[{i}].key": spec.key for i, spec in enumerate(plan.models)}
     keys["eval_config.key"] = plan.models[0].key
-    return [
-        path
-        for path in _secrets(manifest)
-        if path not in given and (path not in keys or keys[path].get_secret_value() in _NO_KEY)
-    ]
+    for path in _secrets(manifest):
+        if path in given or path.startswith(tuple(f"{field}{sign}" for field in given for sign in ".[")):
+            continue
+        if is_judges_secret(path):
+            missing = lacks(path, plan.judges)
+        else:
+            missing = plan.mode != "eval" and (path not in keys or keys[path].get_secret_value() in _NO_KEY)
+        if missing:
+            yield path
 
 
 def _plea(path: str) -> str:
+    if is_judges_key(path):
+        return f"{path} is a secret and not stored with the run; give it in EYECHART_JUDGE_KEY"
     if path.endswith(".key"):
         return f"{path} is a secret and not stored with the run; give it in EYECHART_API_KEY (or by --key)"
     return f"{path} is a secret and not stored with the run; give it by --set '{path}=…'"

@@ -135,7 +135,14 @@ def stand_in(
 ) -> Callable[[Block, str], str]:
     """Makes the surroundings of an example and returns its text with the places that it names replaced."""
     monkeypatch.chdir(tmp_path)
-    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE", "LOCAL_LLM", "LMDEPLOY_API_KEY", "EYECHART_API_KEY"):
+    for name in (
+        "OPENAI_API_KEY",
+        "OPENAI_API_BASE",
+        "LOCAL_LLM",
+        "LMDEPLOY_API_KEY",
+        "EYECHART_API_KEY",
+        "EYECHART_JUDGE_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LMUData", str(data_root))
 
@@ -151,6 +158,7 @@ def stand_in(
         if configuration is not None:
             Path("eval.yaml").write_text(adapt(configuration))
         Path("answers.json").write_text('{"picture": "B"}')
+        Path("rubric.txt").write_text("Which option does the answer mean?")
         return adapt(text)
 
     return start

@@ -20,6 +20,7 @@ from eyechart.cli import main
 
 VARIABLES = (
     "EYECHART_API_KEY",
+    "EYECHART_JUDGE_KEY",
     "OPENAI_API_KEY",
     "OPENAI_API_BASE",
     "LOCAL_LLM",

@@ -58,12 +58,6 @@ async def test_each_problem_of_the_configuration_has_a_line(eyechart, home):
     assert "did you mean nproc?" in done.out
 
 
-async def test_a_judge_is_refused_in_plain_words(eyechart):
-    done = await eyechart("doctor", *NOWHERE, "--data", "Shapes", "--set", "eval_config.judge=gpt-4o")
-    assert done.code == 1
-    assert "a model as judge is not supported yet" in done.out
-
-
 async def test_a_missing_file_of_ones_own(eyechart):
     done = await eyechart("doctor", *NOWHERE, "--data", "absent.tsv")
     assert done.code == 1

@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from eyechart.engine.config import apply_overrides, load_tasks, task_from_options
+from eyechart.engine.config_cli import with_judge_options
 from eyechart.errors import ConfigError
 
 MAPPING = {"eval_config": {"model": [{"type": "a"}, {"type": "b"}], "data": ["MMStar"]}}
@@ -120,3 +121,61 @@ def test_several_models_and_base_url():
 def test_a_slip_in_an_option_is_found_when_the_task_is_loaded():
     with pytest.raises(ConfigError, match=r"^eval_config\.limt: unknown field; did you mean limit\?$"):
         load_tasks(task_from_options(model="m", api_base="http://h", data=["MMStar"], limt=3))
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "meant"),
+    [
+        ({}, {}, {}),
+        ({"judge": "a"}, {"judge": None, "judge_api_base": None, "judge_nproc": None}, {"judge": "a"}),
+        ({}, {"judge": "j"}, {"judge": "j"}),
+        ({"judge": {"model": "a", "key": "sk"}}, {"judge": "j"}, {"judge": "j"}),
+        (
+            {"judge": {"model": "a", "nproc": 3}},
+            {"judge_api_base": "http://h", "judge_nproc": 8},
+            {"judge": {"model": "a", "nproc": 8, "api_base": "http://h"}},
+        ),
+        (
+            {"judge": [{"model": "a"}, "b"]},
+            {"judge_nproc": "auto"},
+            {"judge": [{"model": "a", "nproc": "auto"}, "b"]},
+        ),
+        (
+            {},
+            {"judge": "j", "judge_api_base": "http://h", "judge_nproc": 8},
+            {"judge": "j", "judge_args": {"api_base": "http://h"}, "judge_api_nproc": 8},
+        ),
+        (
+            {"judge": "a", "judge_base_url": "http://a", "judge_retry": 3, "judge_args": '{"top_p": 1}'},
+            {"judge_api_base": "http://h"},
+            {"judge": "a", "judge_retry": 3, "judge_args": {"top_p": 1, "api_base": "http://h"}},
+        ),
+        ({"judge": ["a", "b"]}, {"judge_nproc": 8}, {"judge": ["a", "b"], "judge_api_nproc": 8}),
+        ({"judge_args": "{"}, {"judge_api_base": "http://h"}, {"judge_args": "{"}),
+        ({"judge_args": "[1]"}, {"judge_api_base": "http://h"}, {"judge_args": [1]}),
+    ],
+)  # fmt: skip
+def test_options_that_say_who_judges(given, options, meant):
+    task = {"work_dir": "o", "eval_config": given}
+    before = copy.deepcopy(task)
+    assert with_judge_options(task, options) == {"work_dir": "o", "eval_config": meant}
+    assert task == before
+
+
+def test_a_judge_of_the_command_line_is_not_replaced_by_that_of_the_file():
+    task = {"LOCAL_LLM": "a", "OPENAI_API_BASE": "http://h", "eval_config": {"LOCAL_LLM": "b", "judge_retry": 3}}
+    assert with_judge_options(task, {"judge": "j"}) == {
+        "OPENAI_API_BASE": "http://h",
+        "eval_config": {"judge": "j", "judge_retry": 3},
+    }
+    assert with_judge_options(task, {"judge_nproc": 3})["LOCAL_LLM"] == "a"
+
+
+def test_a_judge_without_a_file():
+    mapping = task_from_options(
+        model="m", api_base="http://h", data=["MMStar"], judge="gpt-4o", judge_api_base="http://j", judge_nproc=None
+    )
+    assert {name: value for name, value in mapping["eval_config"].items() if name.startswith("judge")} == {
+        "judge": "gpt-4o",
+        "judge_args": {"api_base": "http://j"},
+    }

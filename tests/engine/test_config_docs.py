@@ -38,7 +38,7 @@ def test_every_example_is_a_valid_configuration(tmp_path):
     (root / "MyQuestions.tsv").write_text("index\n")
     (root / "receipts.tsv").write_text("index\n")
     examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         (task,) = load_tasks(parse_yaml(example.replace("/data/receipts.tsv", str(root / "receipts.tsv"))))
         assert resolve(task, read_environment({"LMUData": str(root)})).notes == ()

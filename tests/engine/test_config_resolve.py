@@ -216,13 +216,6 @@ def test_the_process_environment_is_the_default(monkeypatch):
     assert read_environment().data_root == Path("/from/the/process")
 
 
-def test_local_llm_asks_for_a_judge():
-    environ = {"LOCAL_LLM": "judge-7b"}
-    assert problem(environ=environ).startswith("eval_config.judge: the environment variable LOCAL_LLM asks for a model")
-    assert plan("eval_config.judge=exact_matching", environ=environ).mode == "all"
-    assert plan("eval_config.mode=infer", environ=environ).mode == "infer"
-
-
 def test_unknown_benchmarks_name_the_nearest(tmp_path):
     text = problem("eval_config.data=[MMStar, SEEDBench_IMGG, Zzzzzzzz]", environ={"LMUData": str(tmp_path)})
     assert text == (
@@ -307,6 +300,7 @@ def test_home_in_paths(monkeypatch):
         "eval_config.model[0].api_base=http://other:9", "eval_config.quiet=true", "eval_config.data_root=/d",
         "eval_config.judge=exact_matching", "eval_config.model[0].temperature=0", "eval_config.nproc=auto",
         "eval_config.model[0].api_base=[http://other:9, http://another:9]", "eval_config.nproc_max=9",
+        "eval_config.judge={model: a, api_base: http://j, temperature: 1, repeats: 3}",
     ],
 )  # fmt: skip
 def test_the_same_command_again_has_the_same_digest(override):
@@ -340,17 +334,16 @@ def test_notes():
     mapping = copy.deepcopy(SEED)
     mapping["eval_config"] |= {
         "api_mode": True, "debug": True, "ignore": True, "monitor_interval": 5, "reuse_aux": "none", "verbose": True,
-        "OPENAI_API_KEY": "sk-secret", "work_dir": "b",
+        "work_dir": "b",
     }  # fmt: skip
     mapping["eval_config"]["model"][0] |= {"wait": 3, "verbose": True, "n": 2, "key": "$KEY"}
     notes = plan(mapping=mapping).notes
     assert [note.split()[0] for note in notes] == [
         "eval_config.api_mode", "eval_config.debug", "eval_config.ignore", "eval_config.monitor_interval",
-        "eval_config.reuse_aux", "eval_config.verbose", "eval_config.OPENAI_API_KEY", "eval_config.work_dir",
+        "eval_config.reuse_aux", "eval_config.verbose", "eval_config.work_dir",
         "eval_config.model[0].verbose", "eval_config.model[0].n:",
         "eval_config.model[0].key",
     ]  # fmt: skip
-    assert "sk-secret" not in str(notes)
     assert plan(mapping=mapping).models[0].wait_s == 3
     assert plan().models[0].wait_s == 1
 

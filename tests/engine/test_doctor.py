@@ -527,15 +527,95 @@ async def test_a_clock_that_is_off(mock_server, plan) -> None:
     assert "behind that of 127.0.0.1" in found.found
 
 
+# -- judges ------------------------------------------------------------------------------------------------------------
+
+
+async def look_at_judge(plan, address: str, **judge: Any) -> list[Check]:
+    """What is found of the judge alone: a run that only scores asks no model."""
+    fields = {"name": "j", "model": "mock", "api_base": address, **judge}
+    checks = await look(plan("http://127.0.0.1:9/v1", mode="eval", judge=fields))
+    assert {check.subject for check in checks if check.area == "judge"} == {"j"}
+    assert "endpoint" not in {check.area for check in checks}
+    return [check for check in checks if check.area == "judge"]
+
+
+async def test_nothing_is_wrong_with_the_judge(mock_server, plan) -> None:
+    server = await mock_server(record=True)
+    checks = await look_at_judge(plan, server.base_url, seed=7)
+    assert [check.status for check in checks] == ["ok", "ok", "ok"]
+    assert checks[-1].found.startswith("answers: said '")
+    (request,) = server.stats.recorded
+    assert request["seed"] == 7
+    assert request["max_tokens"] == 64
+    (message,) = request["messages"]
+    assert isinstance(message["content"], str), "a judge is shown no picture"
+
+
+async def test_a_judge_that_is_down(plan) -> None:
+    port = free_port()
+    found = the_one(await look_at_judge(plan, f"http://127.0.0.1:{port}/v1"))
+    assert (found.subject, found.status, exit_code([found])) == ("j", "failure", 3)
+    assert found.found.startswith("connection refused")
+
+
+async def test_remedies_name_the_fields_of_the_judge(mock_server, plan) -> None:
+    server = await mock_server(api_key="right")
+    found = the_one([c for c in await look_at_judge(plan, server.base_url, key="sk-wrong") if c.status != "ok"])
+    assert found.found.startswith("the key is refused")
+    assert found.remedy == (
+        "another key is needed: put it into the environment variable EYECHART_JUDGE_KEY, or into the judge's field key"
+    )
+    assert "sk-wrong" not in str(found)
+    assert bad(tuple(await look_at_judge(plan, server.base_url, key="right"))) == []
+    server = await mock_server(model="known")
+    found = the_one([c for c in await look_at_judge(plan, server.base_url) if c.status != "ok"])
+    assert found.remedy == "set the judge's model (--judge) to one of: 'known'"
+    wrong = server.base_url.replace("/v1", "/api/v1")
+    found = the_one([c for c in await look_at_judge(plan, wrong) if c.status != "ok"])
+    assert "set the judge's address (--judge-api-base) to it" in found.remedy
+
+
+async def test_a_judge_that_counts_no_tokens_but_has_to_keep_tpm(plan, serve_replies) -> None:
+    url = await serve_replies(200, {"choices": [{"message": {"content": "Yes"}}]})
+    assert bad(tuple(await look_at_judge(plan, url))) == []
+    found = the_one(bad(tuple(await look_at_judge(plan, url, tpm=1000))))
+    assert (found.status, found.found) == ("warning", "replies hold no token counts (usage): tpm cannot be kept")
+
+
+async def test_a_judge_that_thinks_first(plan, serve_replies) -> None:
+    choice = {"message": {"content": "", "reasoning_content": "Well, "}, "finish_reason": "length"}
+    url = await serve_replies(200, {"choices": [choice]})
+    found = the_one(bad(tuple(await look_at_judge(plan, url))))
+    assert (found.area, found.status) == ("judge", "warning")
+    assert found.found == "no answer text within 64 tokens; the model may think first"
+
+
+async def test_a_model_that_judges_is_looked_at_in_both_roles(mock_server, plan) -> None:
+    server = await mock_server()
+    judges = [
+        {"model": "mock", "api_base": server.base_url},
+        {"name": "b", "model": "mock", "api_base": server.base_url},
+    ]
+    checks = await examine([plan(server.base_url, judge=judges)] * 2, machine=MACHINE)
+    assert bad(checks) == []
+    assert server.stats.requests == 4, "two of the model, one of each judge; the second task shares them"
+    subjects = {area: {check.subject for check in checks if check.area == area} for area in ("endpoint", "judge")}
+    assert subjects == {"endpoint": {"mock"}, "judge": {"mock", "b"}}
+    assert checks[0].found.endswith("; judges: mock, b")
+    assert not [check for check in checks if "scored by exact rules" in check.found]
+
+
+async def test_open_files_count_the_judge(plan) -> None:
+    few = replace(MACHINE, open_files=lambda: 100)
+    judge = {"model": "j", "api_base": "http://127.0.0.1:9", "nproc": 200}
+    found = the_one(
+        [c for c in await look(plan("http://h", mode="eval", judge=judge), few) if c.subject == "open files"]
+    )
+    assert found.status == "failure"
+    assert found.found.startswith("204 requests in flight")
+
+
 # -- configuration, exit codes -----------------------------------------------------------------------------------------
-
-
-def test_an_unreachable_judge_is_refused_with_the_configuration(plan) -> None:
-    with pytest.raises(ConfigError) as refused:
-        plan("http://h", judge="gpt-4o", judge_base_url="http://127.0.0.1:9/v1")
-    found = configuration_failures(refused.value)
-    assert [check.status for check in found] == ["failure", "failure"]
-    assert all("a model as judge is not supported yet" in check.found for check in found)
 
 
 def test_all_problems_of_a_configuration_at_once() -> None:

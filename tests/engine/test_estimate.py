@@ -227,3 +227,12 @@ def test_pictures_that_are_files_count_as_they_will_be_sent(tmp_path) -> None:
     found = survey(load_benchmark(str(path)), None, lambda rows: [])
     assert (found.rows, found.pictures, found.unreadable) == (2, 1, 1)
     assert found.picture_bytes == len(picture(1))
+
+
+async def test_judges_are_named_as_not_counted(mock_server, plan) -> None:
+    server = await mock_server()
+    judge = [{"model": "a", "api_base": "http://127.0.0.1:9"}, {"model": "org/b", "api_base": "http://127.0.0.1:9"}]
+    found = await estimate(plan(server.base_url, judge=judge))
+    assert found.judges == ("a", "b")
+    assert found.as_dict()["judges_not_counted"] == ["a", "b"]
+    assert (await estimate(plan(server.base_url))).judges == ()
