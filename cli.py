@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -138,6 +138,9 @@ def resume(
     run_dir: o.RunDir,
     *,
     key: o.Key = None,
+    judge: o.JudgeName = None,
+    judge_api_base: o.JudgeApiBase = None,
+    judge_nproc: o.JudgeNproc = None,
     assignments: o.Assignments = None,
     quiet: o.Quiet = False,
     json_progress: o.JsonProgress = None,
@@ -145,25 +148,43 @@ def resume(
 ) -> int:
     """Continue a run from its folder: asks what has no answer yet, scores, prints the report.
 
-    Keys are never stored with a run: those that it needs come from EYECHART_API_KEY or --key.
+    Keys are never stored with a run: those that it needs come from EYECHART_API_KEY or --key, and those of judges from
+    EYECHART_JUDGE_KEY.
     """
-    from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
-    from .engine.resume import plan_of_run  # noqa: PLC0415
-
-    plan, missing = plan_of_run(run_dir, read_environment(), key=key, assignments=assignments or [])
-    for sentence in missing:
-        print("note:", sentence, file=sys.stderr)
+    options = {"judge": judge, "judge_api_base": judge_api_base, "judge_nproc": judge_nproc}
+    plan = _plan_of_run(run_dir, key=key, judge=options, assignments=assignments or [])
     return _run([plan], quiet=quiet, verbose=verbose, json_to=json_progress)
 
 
-@app.command()
-def score(run_dir: o.RunDir, quiet: o.Quiet = False, verbose: o.Verbose = False) -> int:
-    """Score the stored answers of a run again; sends no request."""
+@app.command(cls=o.SeveralValues)
+def score(
+    run_dir: o.RunDir,
+    *,
+    judge: o.JudgeName = None,
+    judge_api_base: o.JudgeApiBase = None,
+    judge_nproc: o.JudgeNproc = None,
+    assignments: o.Assignments = None,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> int:
+    """Score the stored answers of a run again; asks no model anything.
+
+    With the judge that the run was begun with, or with another one for this time: the run stays what it is.
+    """
+    options = {"judge": judge, "judge_api_base": judge_api_base, "judge_nproc": judge_nproc}
+    plan = _plan_of_run(run_dir, mode="eval", judge=options, assignments=assignments or [])
+    return _run([plan], quiet=quiet, verbose=verbose)
+
+
+def _plan_of_run(run_dir: Path, **given: Any) -> RunPlan:
+    """Makes the plan that takes up a run again; says which secrets it lacks."""
     from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
     from .engine.resume import plan_of_run  # noqa: PLC0415
 
-    plan, _ = plan_of_run(run_dir, read_environment(), mode="eval")
-    return _run([plan], quiet=quiet, verbose=verbose)
+    plan, missing = plan_of_run(run_dir, read_environment(), **given)
+    for sentence in missing:
+        print("note:", sentence, file=sys.stderr)
+    return plan
 
 
 @app.command()

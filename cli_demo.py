@@ -64,7 +64,13 @@ def demo_plans(work_dir: str | None, limit: int | None) -> list[RunPlan]:
     from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
     from .engine.config_command import plans_from_command  # noqa: PLC0415
 
-    options = {"model": [_MODEL], "data": [_BENCHMARK], "work_dir": work_dir, "limit": limit}
+    options = {
+        "model": [_MODEL],
+        "data": [_BENCHMARK],
+        "judge": "exact_matching",  # whatever judge the environment names
+        "work_dir": work_dir,
+        "limit": limit,
+    }
     return plans_from_command(None, [], options, read_environment())
 
 

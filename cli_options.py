@@ -60,6 +60,7 @@ def _count_or_auto(value: str | None) -> Any:
 
 _SPEED = "Speed and patience"
 _MODEL = "The model"
+_JUDGE = "The judge"
 _RUN = "The run"
 
 Config: TypeAlias = Annotated[
@@ -112,6 +113,33 @@ ImgSize: TypeAlias = Annotated[
 SystemPrompt: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Sent as a system message before every question.", rich_help_panel=_MODEL),
+]
+JudgeName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="NAME",
+        help="The model that reads what exact rules cannot read; exact_matching for none. Its key comes from the "
+        "environment variable EYECHART_JUDGE_KEY.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+JudgeApiBase: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The judge's address, e.g. http://localhost:8001/v1. Default: the environment's OPENAI_API_BASE.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+JudgeNproc: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Most requests in flight to the judge. Default: that of the models.",
+        callback=_count_or_auto,
+        rich_help_panel=_JUDGE,
+    ),
 ]
 Data: TypeAlias = Annotated[
     list[str] | None,

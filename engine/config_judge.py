@@ -87,9 +87,13 @@ class JudgeFields(Base):
         None, description="Text file with what the judge is told in place of the benchmark's own rubric."
     )
     repeats: Count = Field(1, description="Verdicts per answer; the majority decides.")
-    temperature: Amount | None = Field(0.0, description="Sampling temperature; `null` leaves it to the server.")
+    temperature: Amount | None = Field(
+        0.0, description="Sampling temperature where a benchmark asks for no other; `null` leaves it to the server."
+    )
     max_tokens: Count | None = Field(
-        2048, description="Longest reply in tokens, reasoning included; `null` leaves it to the server."
+        2048,
+        description="Longest reply in tokens, reasoning included, where a benchmark asks for no shorter one; `null` "
+        "leaves it to the server.",
     )
     system_prompt: str | None = Field(None, description="Sent as a system message before every request.")
     nproc: Nproc | None = Field(

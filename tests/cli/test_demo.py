@@ -12,6 +12,7 @@ import pytest
 
 from eyechart.adapters import embedded
 from eyechart.adapters.embedded import EMBEDDED
+from eyechart.cli_demo import demo_plans
 
 Eyechart = Callable[..., Awaitable[Any]]
 needs_ocr = pytest.mark.skipif(EMBEDDED["EyechartReader"].problem is not None, reason="the extra demo is not installed")
@@ -52,6 +53,13 @@ async def test_without_its_packages_it_says_how_to_get_them(
     assert "pip install 'eyechart[demo]'" in done.err
     assert not (home / "outputs").exists()
     assert "(not installed)" in (await eyechart("list", "models")).out
+
+
+def test_it_asks_no_judge_even_if_the_environment_names_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("LOCAL_LLM", "judge-7b")
+    (plan,) = demo_plans(None, 3)
+    assert (plan.judges, plan.notes) == ((), ())
 
 
 async def test_it_is_listed(eyechart: Eyechart) -> None:

@@ -58,6 +58,36 @@ async def test_each_problem_of_the_configuration_has_a_line(eyechart, home):
     assert "did you mean nproc?" in done.out
 
 
+async def test_a_judge_without_an_address_is_refused_in_plain_words(eyechart):
+    done = await eyechart("doctor", *NOWHERE, "--data", "Shapes", "--judge", "gpt-4o")
+    assert done.code == 1
+    assert "failure  configuration  --judge: gpt-4o has no address; set judge_base_url" in done.out
+
+
+async def test_a_judge_is_examined(eyechart, mock_server, monkeypatch):
+    server = await mock_server(model="mock")
+    judging = await mock_server(api_key=SECRET, model="j")
+    line = ("--model", "mock", "--api-base", server.base_url, "--data", "Shapes", "--judge", "j")
+    line += ("--judge-api-base", judging.base_url)
+    done = await eyechart("doctor", *line)
+    assert done.code == 3
+    assert "failure  judge          j: the key is refused: HTTP 401" in done.out
+    assert "EYECHART_JUDGE_KEY" in done.out
+    monkeypatch.setenv("EYECHART_JUDGE_KEY", SECRET)
+    done = await eyechart("doctor", *line)
+    assert (done.code, done.err) == (0, "")
+    assert "ok       judge          j: answers: said" in done.out
+    assert SECRET[:8] not in done.out
+
+
+async def test_an_estimate_says_that_judges_are_not_counted(eyechart, mock_server):
+    server = await mock_server()
+    line = ("--model", "mock", "--api-base", server.base_url, "--data", "Shapes", "--judge", "gpt-4o")
+    done = await eyechart("estimate", *line, "--judge-api-base", server.base_url)
+    assert done.code == 0
+    assert "Not counted: what is asked of gpt-4o; only answers show which of them need a judge." in done.out
+
+
 async def test_a_missing_file_of_ones_own(eyechart):
     done = await eyechart("doctor", *NOWHERE, "--data", "absent.tsv")
     assert done.code == 1

@@ -152,3 +152,25 @@ async def test_the_key_comes_from_the_environment_and_is_written_nowhere(eyechar
     assert done.code == 0
     texts = [path.read_text() for path in (home / "outputs").rglob("*") if path.is_file()]
     assert not any("sk-private-1234" in text for text in (*texts, done.out, done.err))
+
+
+@pytest.mark.parametrize(
+    ("judge", "words", "kept"),
+    [
+        ("{model: a, api_base: URL}", "--judge-nproc 9", {"judge": {"model": "a", "api_base": "URL", "nproc": 9}}),
+        ("{model: a, api_base: URL}", "--judge exact_matching", {"judge": "exact_matching"}),
+        ("a, judge_base_url: URL", "--judge b", {"judge": "b", "judge_base_url": "URL"}),
+        ("a, judge_base_url: x", "--judge-api-base URL", {"judge": "a", "judge_args": {"api_base": "URL"}}),
+        ("null", "--set eval_config.judge={model: a, api_base: URL}", {"judge": {"model": "a", "api_base": "URL"}}),
+        ("{model: a, api_base: URL}", "--set eval_config.judge.model=b", {"judge": {"model": "b", "api_base": "URL"}}),
+    ],
+)
+async def test_options_of_the_judge_win_over_the_file(eyechart, mock_server, home, *, judge, words, kept):
+    server = await mock_server()
+    task = f"{{work_dir: out, eval_config: {{model: [{{type: m, api_base: URL}}], data: [Shapes], judge: {judge}}}}}"
+    (home / "task.yaml").write_text(task.replace("URL", server.url))
+    done = await eyechart("eval", "task.yaml", *words.replace("URL", server.url).split(" ", 1))
+    assert done.code == 0, done.err
+    config = json.loads((only_run(home, "out") / "run.json").read_text())["config"]["eval_config"]
+    told = {name: value for name, value in config.items() if name.startswith("judge")}
+    assert told == json.loads(json.dumps(kept).replace("URL", server.url))

@@ -104,6 +104,38 @@ async def test_score_sends_no_request_and_leaves_the_run_what_it_was(eyechart, m
     assert server.stats.requests == 2
 
 
+async def test_scoring_with_a_judge_for_this_time_leaves_the_run_what_it_was(eyechart, mock_server, home):
+    server = await mock_server()
+    assert (await run(eyechart, server)).code == 0
+    before = (home / "run/run.json").read_text()
+    line = ("score", "run", "--judge", "gpt-4o", "--judge-api-base", server.url, "--judge-nproc", "auto")
+    done = await eyechart(*line, "--set", "eval_config.judge_retry=2", "eval_config.judge_timeout=9")
+    assert done.code == 0
+    after = json.loads((home / "run/run.json").read_text())
+    assert after["config"] == json.loads(before)["config"]
+    done = await eyechart("score", "run", "--judge", "gpt-4o")
+    assert done.code == 1
+    assert done.err.startswith("eyechart: run: eval_config.judge: gpt-4o has no address")
+    done = await eyechart("score", "run", "--set", "eval_config.judge.modle=x")
+    assert "did you mean model?" in done.err
+
+
+async def test_resume_makes_a_judge_the_runs_and_asks_for_its_key(eyechart, mock_server, home, monkeypatch):
+    server = await mock_server()
+    assert (await run(eyechart, server)).code == 0
+    line = ("resume", "run", "--set", f"eval_config.judge={{model: j, api_base: '{server.url}', key: sk-private}}")
+    assert (await eyechart(*line)).code == 0
+    kept = json.loads((home / "run/run.json").read_text())
+    assert kept["config"]["eval_config"]["judge"] == {"model": "j", "api_base": server.url}
+    assert kept["secrets"] == ["eval_config.judge.key"]
+    note = "note: eval_config.judge.key is a secret and not stored with the run; give it in EYECHART_JUDGE_KEY"
+    assert note in (await eyechart("resume", "run")).err
+    assert note in (await eyechart("score", "run")).err
+    assert note not in (await eyechart("score", "run", "--judge", "exact_matching")).err
+    monkeypatch.setenv("EYECHART_JUDGE_KEY", "sk-private")
+    assert "secret" not in (await eyechart("score", "run")).err
+
+
 async def test_report_prints_what_the_run_printed(eyechart, mock_server, home):
     server = await mock_server()
     before = await run(eyechart, server, data="Shapes Colours")

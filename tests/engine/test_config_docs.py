@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from eyechart.engine.config import load_tasks, read_environment, resolve
+from eyechart.engine.config_judge import ALIASES
 from eyechart.engine.config_load import parse_yaml
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,3 +50,8 @@ def test_every_variable_of_the_environment_is_documented():
     variables = set(re.findall(r'"((?:[A-Z]+_)+[A-Z]+|LMUData|BOYUE)"', source))
     assert len(variables) > 10
     assert {name for name in variables if f"`{name}`" not in PAGE} == set()
+
+
+def test_every_short_name_of_a_judge_is_documented():
+    page = (DOCS / "judge.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE)) == ALIASES
