@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from ..records import Cell
-from .words import word_spans
+from .whole_words import word_spans
 
 __all__ = ["FAILED_MARK", "NO_LETTER", "Reading", "Rule", "read_letter"]
 

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from .literals import parse_list
-from .words import contains_words
+from .whole_words import contains_words
 
 __all__ = ["is_open_answer_right"]
 

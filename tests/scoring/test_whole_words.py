@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyechart.scoring.words import contains_words, word_spans
+from eyechart.scoring.whole_words import contains_words, word_spans
 
 
 @pytest.mark.parametrize(
