@@ -21,6 +21,7 @@ from .mixed import Mixed
 from .mmmu import MMMU
 from .mmt import MMTBench
 from .mmvet import MMVet
+from .mtvqa import MTVQA
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
 from .vqa import SHORT_ANSWER, VisualQA
@@ -81,6 +82,18 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "MMVet": MMVet,
         "OCRBench": OCRBench,
         "POPE": POPE,
+        "DocVQA_TEST": partial(_short_answer, metric="anls"),
+        "DocVQA_VAL": partial(_short_answer, metric="anls"),
+        "EyechartMini": Mixed,
+        "InfoVQA_TEST": partial(_short_answer, metric="anls"),
+        "InfoVQA_VAL": partial(_short_answer, metric="anls"),
+        "MMStar": MultipleChoice,
+        "MTVQA_TEST": MTVQA,
+        "OCRBench": OCRBench,
+        "OCRVQA_TEST": partial(_short_answer, metric="accuracy"),
+        "OCRVQA_TESTCORE": partial(_short_answer, metric="accuracy"),
+        "RealWorldQA": MultipleChoice,
+        "SEEDBench_IMG": MultipleChoice,
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
     }
 )

@@ -51,7 +51,8 @@ class OCRBench(Benchmark):
             answers = accepted_texts(cell_text(sample.cells["answer"]))
         except DataError as error:
             raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
-        points = float(contains_answer(text, answers, sample.cells.get("category")))
+        category, empty_everywhere = sample.cells.get("category"), self.protocol.empty_text_everywhere
+        points = float(contains_answer(text, answers, category, empty_everywhere=empty_everywhere))
         return Scored(sample, {"score": points, "prediction_read": text, "rule": "substring"}, points)
 
     def table(self, scored: Sequence[Scored]) -> Table:

@@ -64,7 +64,7 @@ class VisualQA(Benchmark):
         if prediction is None and self.protocol.failed_text is None:
             record: dict[str, Any] = {"gt": answers, "pred": None, "match": [], "score": 0.0, "eval_score": 0.0}
             return Scored(sample, record | {"rule": "failed"}, 0.0, failed=True)
-        found = score_answer(self.metric, cell_text(prediction), answers)
+        found = score_answer(self.metric, cell_text(prediction), answers, self.protocol)
         points, mean = found.score, found.mean_match
         averaged = self.metric in ("vqa_score", "normalised_match")
         if math.isnan(points) and not (averaged and self.protocol.pandas_cells):

@@ -10,6 +10,7 @@ from ..errors import DataError
 from ..records import Cell, Estimate, Metric, Table
 from .literals import parse_literal
 from .stats import estimate
+from .substrings import stands_in
 from .tables import Row
 
 __all__ = ["accepted_texts", "contains_answer", "points_table"]
@@ -50,13 +51,18 @@ def accepted_texts(answer: str) -> list[str]:
     return [str(item) for item in value]
 
 
-def contains_answer(prediction: str, answers: Sequence[str], category: Cell) -> bool:
-    """Whether the answer contains an accepted one: without spaces for formulas, regardless of case otherwise."""
-    if category == _FORMULAS:
-        seen = _compact(prediction)
-        return any(_compact(answer) in seen for answer in answers)
-    seen = _flat(prediction)
-    return any(_flat(answer) in seen for answer in answers)
+def contains_answer(prediction: str, answers: Sequence[str], category: Cell, *, empty_everywhere: bool) -> bool:
+    """Whether the answer contains an accepted one: without spaces for formulas, regardless of case otherwise.
+
+    Args:
+        prediction: the answer.
+        answers: accepted answers.
+        category: the row's category.
+        empty_everywhere: an empty accepted answer stands in every answer; else only in an empty one.
+    """
+    plain = _compact if category == _FORMULAS else _flat
+    seen = plain(prediction)
+    return any(stands_in(plain(answer), seen, empty_everywhere=empty_everywhere) for answer in answers)
 
 
 def _compact(text: str) -> str:

@@ -71,6 +71,11 @@ class Protocol:
             error.
         unread_as_no: in POPE's F1 an answer that is neither yes nor no counts as No, for which nothing is taken off
             where No is right. Off: it is wrong there as everywhere.
+        anls_given_length: ANLS divides the distance of the normalised texts by the length of the texts as given, so
+            that white space around a wrong answer makes it less wrong. Off: by the length of the normalised texts.
+        zero_as_text: relaxed accuracy compares with an accepted 0 as with a word: ``0.0`` is wrong. Off: it is 0.
+        empty_text_everywhere: an accepted text of which nothing is left to look for (``.`` in MTVQA) stands in every
+            answer. Off: an empty one stands in an empty answer only, and full stops have to be there.
     """
 
     name: str
@@ -96,6 +101,9 @@ class Protocol:
     judge_unknown_again: bool
     groups_across_categories: bool
     unread_as_no: bool
+    anls_given_length: bool
+    zero_as_text: bool
+    empty_text_everywhere: bool
 
 
 EYECHART: Final = Protocol(
@@ -122,6 +130,9 @@ EYECHART: Final = Protocol(
     judge_unknown_again=False,
     groups_across_categories=False,
     unread_as_no=False,
+    anls_given_length=False,
+    zero_as_text=False,
+    empty_text_everywhere=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -147,6 +158,9 @@ VLMEVAL: Final = Protocol(
     judge_unknown_again=True,
     groups_across_categories=True,
     unread_as_no=True,
+    anls_given_length=True,
+    zero_as_text=True,
+    empty_text_everywhere=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

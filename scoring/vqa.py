@@ -19,6 +19,7 @@ from rapidfuzz.distance import Levenshtein
 
 from .contractions import CONTRACTIONS
 from .literals import parse_list
+from .protocol import VLMEVAL, Protocol
 
 __all__ = ["AnswerScore", "MetricName", "accepted_answers", "normalise", "score_answer"]
 
@@ -67,15 +68,18 @@ def accepted_answers(text: str) -> list[str]:
     return [text] if items is None else [str(item) for item in items]
 
 
-def score_answer(metric: MetricName, prediction: str, answers: Sequence[str]) -> AnswerScore:
+def score_answer(
+    metric: MetricName, prediction: str, answers: Sequence[str], protocol: Protocol = VLMEVAL
+) -> AnswerScore:
     """Scores an answer; without any accepted answer the score is NaN.
 
     Args:
         metric: how to compare.
         prediction: the answer as given.
         answers: accepted answers (`accepted_answers`).
+        protocol: whose ``zero_as_text`` and ``anls_given_length`` to follow.
     """
-    gt, pred, match = _COMPARE[metric](prediction, answers)
+    gt, pred, match = _COMPARE[metric](prediction, answers, protocol)
     if not match:
         return AnswerScore(gt, pred, match, math.nan, math.nan)
     mean = fmean(match)
@@ -92,15 +96,17 @@ def score_answer(metric: MetricName, prediction: str, answers: Sequence[str]) ->
 _Compared: TypeAlias = tuple[Sequence[str], str, list[float]]
 
 
-def _relaxed(prediction: str, answers: Sequence[str]) -> _Compared:
+def _relaxed(prediction: str, answers: Sequence[str], protocol: Protocol) -> _Compared:
     pred = prediction.strip()
-    return answers, pred, [_relaxed_match(pred, answer) for answer in answers]
+    return answers, pred, [_relaxed_match(pred, answer, protocol) for answer in answers]
 
 
-def _relaxed_match(pred: str, target: str) -> float:
+def _relaxed_match(pred: str, target: str, protocol: Protocol) -> float:
     number, wanted = _number(pred), _number(target)
     if number is not None and wanted:
         return float(abs(number - wanted) / abs(wanted) <= _TOLERANCE)
+    if number == wanted == 0 and not protocol.zero_as_text:
+        return 1.0
     return float(pred.lower() == target.lower())
 
 
@@ -112,37 +118,37 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _accuracy(prediction: str, answers: Sequence[str]) -> _Compared:
+def _accuracy(prediction: str, answers: Sequence[str], _: Protocol) -> _Compared:
     pred = prediction.strip()
     return answers, pred, [float(answer.strip().lower() == pred.lower()) for answer in answers]
 
 
-def _anls(prediction: str, answers: Sequence[str]) -> _Compared:
-    return answers, prediction, [_anls_distance(answer, prediction) for answer in answers]
+def _anls(prediction: str, answers: Sequence[str], protocol: Protocol) -> _Compared:
+    given = protocol.anls_given_length
+    return answers, prediction, [_anls_distance(answer, prediction, given_length=given) for answer in answers]
 
 
-def _anls_distance(answer: str, prediction: str) -> float:
-    # The length is that of the texts as given: white space around an answer lowers its distance in the reference.
-    length = max(len(answer.upper()), len(prediction.upper()))
-    if not length:
-        return 0.0
-    return Levenshtein.distance(" ".join(answer.lower().split()), " ".join(prediction.lower().split())) / length
+def _anls_distance(answer: str, prediction: str, *, given_length: bool) -> float:
+    texts = [" ".join(text.lower().split()) for text in (answer, prediction)]
+    # The length of the texts as given counts white space, which lowers the distance in the reference.
+    length = max(len(text.upper()) for text in (answer, prediction)) if given_length else max(map(len, texts))
+    return Levenshtein.distance(*texts) / length if length else 0.0
 
 
-def _consensus(prediction: str, answers: Sequence[str]) -> _Compared:
+def _consensus(prediction: str, answers: Sequence[str], _: Protocol) -> _Compared:
     gt = [normalise(answer) for answer in answers]
     pred = normalise(prediction)
     agreeing = gt.count(pred)
     return gt, pred, [min(1.0, (agreeing - (answer == pred)) / _AGREEING) for answer in gt]
 
 
-def _normalised(prediction: str, answers: Sequence[str]) -> _Compared:
+def _normalised(prediction: str, answers: Sequence[str], _: Protocol) -> _Compared:
     gt = [normalise(answer) for answer in answers]
     pred = normalise(prediction)
     return gt, pred, [float(answer == pred) for answer in gt]
 
 
-_COMPARE: Final[Mapping[MetricName, Callable[[str, Sequence[str]], _Compared]]] = MappingProxyType(
+_COMPARE: Final[Mapping[MetricName, Callable[[str, Sequence[str], Protocol], _Compared]]] = MappingProxyType(
     {
         "relaxed_accuracy": _relaxed,
         "accuracy": _accuracy,

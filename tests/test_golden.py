@@ -54,6 +54,12 @@ LATER_NAMES = """
     VCR_EN_EASY_100
     VCR_ZH_HARD_100
     Video-MME
+    A-Bench_VAL AI2D_TEST_NO_MASK AesBench_VAL BLINK CCBench COCO_VAL DUDE GMAI-MMBench_VAL
+    GMAI_mm_bench_VAL HallusionBench LLaVABench MLLMGuard_DS MMBench-Video MMBench_DEV_CN
+    MMBench_DEV_EN_V11 MMBench_TEST_EN MMDU MME MMLongBench_DOC MMMB MMMU_DEV_VAL MMMU_TEST MMT-Bench_ALL
+    MMT-Bench_VAL MMT-Bench_VAL_MI MMVet MTL_MMBench_DEV MVBench MVBench_MP4 MathVision_MINI
+    MathVista_MINI POPE Q-Bench1_VAL SEEDBench2 SLIDEVQA ScienceQA_TEST
+    TaskMeAnything_v1_imageqa_random VCR_EN_EASY_100 VCR_ZH_HARD_100 Video-MME
 """
 LATER = MappingProxyType(dict.fromkeys(LATER_NAMES.split(), "later"))
 
@@ -86,6 +92,8 @@ CASE_KEYS = """
     scores_fine
     submission
     table_columns
+    direct_evaluate error hidden judge_calls judge_prompt_kind judge_replies judge_reply_when_exhausted mode note
+    per_sample prediction_columns predictions prefetch scores skip_reason table_columns
 """
 OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
 
@@ -208,6 +216,10 @@ def test_case(path: Path, tmp_path: Path):
     bench = loaded(path.parent.parent, tmp_path, dataset=dataset_of(case))
     if "answers" in case:
         change_answers(bench, case["answers"])
+    bench = loaded(path.parent.parent, tmp_path)
+    if case.get("hidden"):
+        check_hidden(bench, case)
+        return
     judge = ScriptedJudge(case)
     works = case.get("judge_working", "probe of the judge fails" not in case.get("note", ""))
     asked = case["mode"] == "judge" and works
@@ -305,6 +317,14 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
         for name, value in record.items()
         for k, item in enumerate(value if isinstance(value, list) else [value], 1)
     }
+
+
+def check_hidden(bench: Benchmark, case: dict[str, Any]) -> None:
+    """Checks a benchmark whose answers are not public: it stores what was asked and answered, and gives no score."""
+    with pytest.raises(DataError, match="not public"):
+        score_predictions(bench, case["predictions"])
+    first = next(iter(bench.samples()))
+    assert [*first.cells, "prediction"] == case["prediction_columns"]
 
 
 class ScriptedJudge:

@@ -74,6 +74,8 @@ def test_prompt_without_options_is_the_question(make_benchmark: Any):
     ("name", "suffix"),
     [
         ("ChartQA_TEST", "\nAnswer the question using a single word or phrase."),
+        ("DocVQA_TEST", "\nAnswer the question using a single word or phrase."),
+        ("OCRVQA_TEST", "\nAnswer the question using a single word or phrase."),
         ("OCRBench", ""),
         ("mine", ""),
     ],
@@ -117,6 +119,43 @@ def test_the_users_own_short_answers_count_when_equal_after_normalisation(make_b
     assert [result.per_sample[k]["score"] for k in "01"] == [1.0, 0.0]
     assert result.table == ({"Overall": 50.0},)
     assert result.metrics[0].estimate.mean == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("InfoVQA_VAL", 0.75), ("InfoVQA_TEST", 0.75), ("DocVQA_TEST", 0.75), ("OCRVQA_TEST", 0), ("OCRVQA_TESTCORE", 0)],
+)
+def test_metrics_of_short_answers(name: str, right: float, make_benchmark: Any):
+    rows = [{"question": "q", "answer": "['abcd', 'x']"}, {"question": "q", "answer": "Art"}]
+    result = score_predictions(make_benchmark(name, rows), {"0": "abcy", "1": " art"})
+    assert [record["score"] for record in result.per_sample.values()] == [right, 1.0]
+
+
+@pytest.mark.parametrize("name", ["DocVQA_TEST", "InfoVQA_TEST"])
+def test_answers_that_are_not_public_cannot_be_scored(name: str, make_benchmark: Any):
+    with pytest.raises(DataError, match=f"{name} has no column 'answer': its answers are not public"):
+        score_predictions(make_benchmark(name, [{"question": "q"}]), {"0": "x"})
+
+
+def test_switches_of_the_protocol_reach_the_rules(make_benchmark: Any):
+    cases = [
+        ("ChartQA_TEST", "0", "0.0", 1.0, 0.0),
+        ("DocVQA_VAL", "abcd", "wxyz" + " " * 6, 0.0, 0.6),
+        ("OCRBench", "['']", "anything", 0.0, 1.0),
+    ]
+    for name, accepted, prediction, ours, theirs in cases:
+        row = {"question": "q", "answer": accepted, "category": "Doc-oriented VQA"}
+        # The second answer keeps the column of predictions from turning into numbers.
+        rows, answers = [row, row], {"0": prediction, "1": "x"}
+        for protocol, score in (("eyechart", ours), ("vlmeval", theirs)):
+            result = score_predictions(make_benchmark(name, rows, protocol), answers)
+            assert result.per_sample["0"]["score"] == pytest.approx(score), name
+
+
+def test_an_empty_accepted_text_of_ocrbench_is_an_empty_answer(make_benchmark: Any):
+    rows = [{"question": "q", "answer": "[' ', 'x']", "category": "Doc-oriented VQA"} for _ in range(3)]
+    result = score_predictions(make_benchmark("OCRBench", rows), {"0": "", "1": "y", "2": "xy"})
+    assert [record["score"] for record in result.per_sample.values()] == [1.0, 0.0, 1.0]
 
 
 def test_missing_accepted_answers_make_nothing_right(make_benchmark: Any):

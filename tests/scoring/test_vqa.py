@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eyechart.errors import DataError
 from eyechart.scoring.contractions import CONTRACTIONS
 from eyechart.scoring.literals import parse_list, parse_literal
+from eyechart.scoring.protocol import EYECHART, VLMEVAL, Protocol
 from eyechart.scoring.vqa import MetricName, accepted_answers, normalise, score_answer
 
 METRICS: tuple[MetricName, ...] = ("relaxed_accuracy", "accuracy", "anls", "vqa_score", "normalised_match")
@@ -44,6 +45,16 @@ def test_relaxed_accuracy(pred: str, target: str, right: bool):
     assert score_answer("relaxed_accuracy", pred, [target]).score == right
 
 
+@pytest.mark.parametrize(
+    ("pred", "target", "right"),
+    [("0.0", "0", True), ("0%", "0", True), ("-0", "0.00", True), ("0.01", "0", False), ("zero", "0", False)],
+)
+def test_zero_is_a_number_but_in_the_reference(pred: str, target: str, right: bool):
+    assert score_answer("relaxed_accuracy", pred, [target], EYECHART).score == right
+    assert score_answer("relaxed_accuracy", pred, [target], VLMEVAL).score == 0
+    assert score_answer("relaxed_accuracy", "Zero", ["zero"], EYECHART).score == 1
+
+
 def test_relaxed_accuracy_takes_the_best_answer_and_shows_the_mean():
     found = score_answer("relaxed_accuracy", "Lime Green", ["green", "lime green"])
     assert (found.score, found.mean_match, found.match) == (1.0, 0.5, [0.0, 1.0])
@@ -68,6 +79,24 @@ def test_accuracy():
 )
 def test_anls(pred: str, target: str, score: float):
     assert score_answer("anls", pred, [target]).score == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    ("pred", "target", "given", "normalised"),
+    [
+        ("wxyz" + " " * 6, "abcd", 0.4, 1.0),
+        ("wxyz", " \n abcd", 4 / 7, 1.0),
+        ("a   b", "a c", 0.2, 1 / 3),
+        ("Ab ", "ab", 0.0, 0.0),
+        ("ßa", "ba", 1 / 3, 0.5),
+        (" ", "", 0.0, 0.0),
+    ],
+)
+def test_white_space_makes_no_answer_longer_but_in_the_reference(
+    pred: str, target: str, given: float, normalised: float
+):
+    assert score_answer("anls", pred, [target], VLMEVAL).match == pytest.approx([given])
+    assert score_answer("anls", pred, [target], EYECHART).match == pytest.approx([normalised])
 
 
 @pytest.mark.parametrize(
@@ -145,6 +174,13 @@ def test_no_accepted_answer_is_no_number():
     assert all(math.isnan(score_answer(metric, "x", []).score) for metric in METRICS)
 
 
+def test_long_texts_are_compared_in_bounded_time():
+    start = time.process_time()
+    score_answer("anls", "ab" * 50_000, ["ba" * 50_000, "x" * 100_000])
+    score_answer("anls", "a line\n" * 10_000, ["b line\n" * 10_000])
+    assert time.process_time() - start < 10
+
+
 def test_a_megabyte_is_compared_at_once():
     start = time.process_time()
     for metric in METRICS:
@@ -153,9 +189,14 @@ def test_a_megabyte_is_compared_at_once():
     assert time.process_time() - start < 10
 
 
-@given(st.sampled_from(METRICS), st.text(), st.lists(st.text(), min_size=1, max_size=5))
-def test_scores_stay_between_zero_and_one(metric: MetricName, prediction: str, answers: list[str]):
-    found = score_answer(metric, prediction, answers)
+@given(
+    st.sampled_from(METRICS),
+    st.text(),
+    st.lists(st.text(), min_size=1, max_size=5),
+    st.sampled_from([EYECHART, VLMEVAL]),
+)
+def test_scores_stay_between_zero_and_one(metric: MetricName, prediction: str, answers: list[str], protocol: Protocol):
+    found = score_answer(metric, prediction, answers, protocol)
     assert 0 <= found.score <= 1
     assert len(found.match) == len(answers)
 
