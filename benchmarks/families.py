@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from ..errors import ConfigError
 from ..scoring.protocol import Protocol
 from ..scoring.rubrics import option_letter_blink
+from ..scoring.words import ENGLISH
 from .base import Benchmark, Source
 from .captions import Captions
 from .catalog import catalog
@@ -24,6 +25,7 @@ from .mmvet import MMVet
 from .mtvqa import MTVQA
 from .multiple_choice import MultipleChoice
 from .ocrbench import OCRBench
+from .vcr import VCR
 from .vqa import SHORT_ANSWER, VisualQA
 from .yes_no import MME, POPE, HallusionBench
 
@@ -33,6 +35,7 @@ _Builder: TypeAlias = Callable[[str, Source, Protocol], Benchmark]
 _ChoiceBuilder: TypeAlias = Callable[[str, Source, Protocol], MultipleChoice]
 
 _short_answer: Final = partial(VisualQA, instruction=SHORT_ANSWER)
+_VCR_PARTS: Final = ("EASY_100", "EASY_500", "EASY_ALL", "HARD_100", "HARD_500", "HARD_ALL")
 
 _MULTIPLE_CHOICE: Final[Mapping[str, _ChoiceBuilder]] = MappingProxyType(
     {
@@ -74,27 +77,23 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "COCO_VAL": Captions,
-        "DocVQA_VAL": partial(_short_answer, metric="anls"),
-        "EyechartMini": Mixed,
-        "HallusionBench": HallusionBench,
-        "LLaVABench": LLaVABench,
-        "MME": MME,
-        "MMVet": MMVet,
-        "OCRBench": OCRBench,
-        "POPE": POPE,
         "DocVQA_TEST": partial(_short_answer, metric="anls"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,
+        "HallusionBench": HallusionBench,
         "InfoVQA_TEST": partial(_short_answer, metric="anls"),
         "InfoVQA_VAL": partial(_short_answer, metric="anls"),
-        "MMStar": MultipleChoice,
+        "LLaVABench": LLaVABench,
+        "MME": MME,
+        "MMVet": MMVet,
         "MTVQA_TEST": MTVQA,
         "OCRBench": OCRBench,
         "OCRVQA_TEST": partial(_short_answer, metric="accuracy"),
         "OCRVQA_TESTCORE": partial(_short_answer, metric="accuracy"),
-        "RealWorldQA": MultipleChoice,
-        "SEEDBench_IMG": MultipleChoice,
+        "POPE": POPE,
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
+        **{f"VCR_EN_{part}": partial(VCR, words=ENGLISH) for part in _VCR_PARTS},
+        **{f"VCR_ZH_{part}": VCR for part in _VCR_PARTS},
     }
 )
 """Builder of each benchmark's family. A name of the catalogue that is not here cannot be run yet."""

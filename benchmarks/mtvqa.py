@@ -37,7 +37,7 @@ class MTVQA(Benchmark):
             MediaError: a picture is missing.
             DataError: the row has no question.
         """
-        return pictures_then_text(self.source, sample, question_of(self.name, sample) + _INSTRUCTION)
+        return pictures_then_text(self.source, sample, question_of(self.source, sample) + _INSTRUCTION)
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers, languages and splits come from the stored table."""

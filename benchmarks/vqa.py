@@ -55,11 +55,13 @@ class VisualQA(Benchmark):
         return name == "answer" or name in self._groups
 
     def score(self, sample: Sample, prediction: Cell) -> Scored:
-        """Compares the answer with the accepted ones.
+        """Compares the answer with the accepted ones; where these are not public, its points are NaN.
 
         Raises:
-            DataError: the benchmark has no accepted answers, or a row's list of them is too long to be read.
+            DataError: a row's list of accepted answers is too long to be read.
         """
+        if "answer" not in sample.cells:
+            return Scored(sample, {"pred": cell_text(prediction), "rule": "withheld"}, math.nan)
         answers = self._answers(sample)
         if prediction is None and self.protocol.failed_text is None:
             record: dict[str, Any] = {"gt": answers, "pred": None, "match": [], "score": 0.0, "eval_score": 0.0}
@@ -82,7 +84,13 @@ class VisualQA(Benchmark):
         return Scored(sample, record, points)
 
     def table(self, scored: Sequence[Scored]) -> Table:
-        """Builds the table of `scoring.tables.vqa_table`."""
+        """Builds the table of `scoring.tables.vqa_table`.
+
+        Raises:
+            DataError: the benchmark has no accepted answers.
+        """
+        if "answer" not in self.source.columns:
+            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
         rows = [
             Row(s.points, s.sample.cluster, {group: s.sample.cells.get(group) for group in self._groups})
             for s in scored
@@ -90,8 +98,6 @@ class VisualQA(Benchmark):
         return vqa_table(rows, nan_column=self.protocol.pandas_cells)
 
     def _answers(self, sample: Sample) -> list[str]:
-        if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
         answer = sample.cells["answer"]
         if answer is None and not self.protocol.pandas_cells:
             return []

@@ -31,6 +31,8 @@ from .shares import FINISHING, PREPARING, RETRIES, TimeShares
 __all__ = ["Pipeline", "Settings"]
 
 _SMALL_BATCHES: Final = 16
+_LONG_ANSWER: Final = 20_000
+"""Characters of an answer above which it counts in the final score alone, and not in the running one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,8 @@ class Pipeline:
 
 def _running_score(item: Item, prediction: Prediction) -> None:
     job: Job = item.job
+    if len(prediction.prediction or "") > _LONG_ANSWER:
+        return  # some rules take seconds for it, and the event loop cannot wait
     if job.benchmark.needs_judge:
         return  # answers are worth nothing yet
     try:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from ..errors import ConfigError
 
-__all__ = ["EYECHART", "FAILED_TEXT", "PROTOCOLS", "VLMEVAL", "Protocol", "resolve_protocol"]
+__all__ = ["EYECHART", "FAILED_TEXT", "PROTOCOLS", "VLMEVAL", "ChineseWords", "Protocol", "resolve_protocol"]
 
 FAILED_TEXT: Final = "Failed to obtain answer via API."
 """What the reference stores and scores when a request failed."""
+ChineseWords: TypeAlias = Literal["zh_core_web_sm", "characters"]
+"""What counts as a word of a Chinese text: what spaCy's model of that name finds, or each character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class Protocol:
         zero_as_text: relaxed accuracy compares with an accepted 0 as with a word: ``0.0`` is wrong. Off: it is 0.
         empty_text_everywhere: an accepted text of which nothing is left to look for (``.`` in MTVQA) stands in every
             answer. Off: an empty one stands in an empty answer only, and full stops have to be there.
+        covered_refusals: in VCR an answer with words of a refusal restores nothing, even where a covered text has these
+            words. Off: such words say nothing.
+        chinese_words: what VCR compares in Chinese texts: the words that spaCy's model of this name finds in each, or
+            characters.
     """
 
     name: str
@@ -104,6 +110,8 @@ class Protocol:
     anls_given_length: bool
     zero_as_text: bool
     empty_text_everywhere: bool
+    covered_refusals: bool
+    chinese_words: ChineseWords
 
 
 EYECHART: Final = Protocol(
@@ -133,6 +141,8 @@ EYECHART: Final = Protocol(
     anls_given_length=False,
     zero_as_text=False,
     empty_text_everywhere=False,
+    covered_refusals=False,
+    chinese_words="characters",
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -161,6 +171,8 @@ VLMEVAL: Final = Protocol(
     anls_given_length=True,
     zero_as_text=True,
     empty_text_everywhere=True,
+    covered_refusals=True,
+    chinese_words="zh_core_web_sm",
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

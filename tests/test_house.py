@@ -38,7 +38,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 HEAVY = {"aiohttp", "calamine", "numpy", "pandas", "PIL", "pydantic", "python_calamine", "rich", "typer", "xlsxwriter"}
-HEAVY |= {"cv2", "onnxruntime", "rapidocr"}
+HEAVY |= {"cv2", "onnxruntime", "rapidocr", "spacy"}
 MACHINE_PATHS = tuple("/" + name for name in ("work/", "tmp/dev", "root/"))
 SKIPPED_FOLDERS = {".git", "build", "dist", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".hypothesis"}
@@ -162,13 +162,15 @@ IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
 PARTS_OF_OTHERS = {"pydantic_core"}  # pydantic fixes its version; it is the home of pydantic's error type
 
 
-ONLY_INSTALLED = {"onnxruntime"}  # what runs the networks of rapidocr, which leaves the choice to whoever installs it
+# What runs the networks of rapidocr, which leaves the choice to whoever installs it; what spaCy's Chinese model calls.
+ONLY_INSTALLED = {"onnxruntime", "spacy_pkuseg"}
 
 
 def _declared() -> dict[str, str]:
     """Import name by name of each declared dependency, with those of the extras for use."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*config["dependencies"], *config["optional-dependencies"]["demo"]]
+    extras = config["optional-dependencies"]
+    declared = [*config["dependencies"], *extras["demo"], *extras["chinese"]]
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in declared]
     return {name: IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
 

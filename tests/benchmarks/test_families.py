@@ -77,6 +77,7 @@ def test_prompt_without_options_is_the_question(make_benchmark: Any):
         ("DocVQA_TEST", "\nAnswer the question using a single word or phrase."),
         ("OCRVQA_TEST", "\nAnswer the question using a single word or phrase."),
         ("OCRBench", ""),
+        ("VCR_ZH_HARD_ALL", ""),
         ("mine", ""),
     ],
 )
