@@ -88,7 +88,29 @@ def _caption(name: str, number: int) -> Row:
     return {"answer": str([f"a {colour} picture of {name}" for colour in ("red", "blue", f"shade {number}")])}
 
 
+def _short_answer(name: str, number: int) -> Row:
+    row: dict[str, object] = {"answer": str([str(number), "red"]), "category": f"c{number % 2}"}
+    if name == "MTVQA_TEST":
+        row |= {"answer": str(number), "category": ("DE", "FR")[number % 2], "split": "test"}
+    return row
+
+
+def _text_in_picture(_: str, number: int) -> Row:
+    return {"answer": str(["red", str(number)]), "category": "Regular Text Recognition"}
+
+
+def _covered_text(name: str, number: int) -> Row:
+    return {"answer": str([f"the text of {name}", f"number {number}"])}
+
+
 ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
-    {"image_caption": _caption, "image_mcq": _choice, "image_yorn": _yes_or_no}
+    {
+        "image_caption": _caption,
+        "image_mcq": _choice,
+        "image_vqa": _short_answer,
+        "image_yorn": _yes_or_no,
+        "ocr": _text_in_picture,
+        "vcr": _covered_text,
+    }
 )
 """What a row of each family has beside index, question and picture."""
