@@ -28,8 +28,8 @@ _REFUSALS: Final = (
     "Cannot determine the answer",
 )
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\/=", " "))
-_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
+_MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\=", " "))
+_QUOTES: Final = "/\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
 _QUOTED: Final = re.compile(f"[{re.escape(_QUOTES)}]")
 _TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{1,19}>")
 _FULL_WIDTH: Final = MappingProxyType({ord(ch) + 0xFEE0: ch for ch in ascii_uppercase})

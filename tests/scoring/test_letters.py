@@ -98,6 +98,8 @@ def read_freely(answer: Cell, options: Mapping[str, Cell] = ANIMALS) -> Reading:
         ("_B_", "B"),
         ("B?", "B"),
         ("A/B", None),
+        ("N/A", None),
+        ("B/", "B"),
         ("I'm sure that's right", None),
         ("b", None),
         ("answer is B because of the many things that follow", None),
