@@ -18,6 +18,8 @@ from .circular import Circular
 from .gmai import GMAIMMBench
 from .joined import Joined, JoinedSource
 from .llavabench import LLaVABench
+from .mathvision import MathVision
+from .mathvista import MathVista
 from .mixed import Mixed
 from .mmmu import MMMU
 from .mmt import MMTBench
@@ -87,6 +89,9 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "MME": MME,
         "MMVet": MMVet,
         "MTVQA_TEST": MTVQA,
+        "MathVision": MathVision,
+        "MathVision_MINI": MathVision,
+        "MathVista_MINI": MathVista,
         "OCRBench": OCRBench,
         "OCRVQA_TEST": partial(_short_answer, metric="accuracy"),
         "OCRVQA_TESTCORE": partial(_short_answer, metric="accuracy"),

@@ -55,7 +55,8 @@ class Protocol:
             between 0 and 10.
         unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet), or as -1 for both
             answers (LLaVABench). Off: it is left out of the means, and counted as unparsed.
-        judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3). Off: as many
+        judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3; MathVision,
+            MathVista: 128). Off: as many
             as the judge is set to.
         captions_as_written: captions are compared by what stands between white space, capitals and punctuation
             included: ``Dog.`` is another word than ``dog``. Off: in lower case and without punctuation, as the COCO
@@ -82,6 +83,13 @@ class Protocol:
             words. Off: such words say nothing.
         chinese_words: what VCR compares in Chinese texts: the words that spaCy's model of this name finds in each, or
             characters.
+        evaluated_answers: MathVision's free answers are compared by what they are worth as Python and then as sympy
+            shows their LaTeX (`scoring.math_equality.evaluated_equal`). Off: as a reader compares them (`same_answer`).
+        typed_answers: MathVista's free answers are right when Python's ``int`` or ``float`` of them is exactly that of
+            the right answer; lists and words never are, and a zero only after a judge was asked. Off: numbers compare
+            by value, rounded to the places asked for, lists by items, words as words.
+        missing_as_nan: where a judge has no verdict, MathVision and MathVista read the text ``nan`` as its reply. Off:
+            a missing reply names no option.
     """
 
     name: str
@@ -112,6 +120,9 @@ class Protocol:
     empty_text_everywhere: bool
     covered_refusals: bool
     chinese_words: ChineseWords
+    evaluated_answers: bool
+    typed_answers: bool
+    missing_as_nan: bool
 
 
 EYECHART: Final = Protocol(
@@ -143,6 +154,9 @@ EYECHART: Final = Protocol(
     empty_text_everywhere=False,
     covered_refusals=False,
     chinese_words="characters",
+    evaluated_answers=False,
+    typed_answers=False,
+    missing_as_nan=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -173,6 +187,9 @@ VLMEVAL: Final = Protocol(
     empty_text_everywhere=True,
     covered_refusals=True,
     chinese_words="zh_core_web_sm",
+    evaluated_answers=True,
+    typed_answers=True,
+    missing_as_nan=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -42,8 +42,6 @@ GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "gold
 # Benchmarks that arrive with later versions: the only place where golden folders are left out.
 LATER_NAMES = """
     DUDE
-    MathVision_MINI
-    MathVista_MINI
     MMBench-Video
     MMDU
     MMLongBench_DOC
@@ -70,6 +68,7 @@ CASE_KEYS = """
     judge_prompt_head
     judge_prompt_kind
     judge_prompt_last_line
+    judge_prompt_tail
     judge_replies
     judge_reply_when_exhausted
     judge_temperatures
@@ -81,6 +80,7 @@ CASE_KEYS = """
     prediction_columns
     predictions
     prefetch
+    prefetched_only
     rows_unordered
     scores
     scores_fine
@@ -88,6 +88,7 @@ CASE_KEYS = """
     submission
     table_columns
 """
+SHOWN_CHARACTERS = 60  # of an answer, as golden cases show it where they tell what was read
 OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
 
 CUT = 200  # characters of a long text that a case holds
@@ -232,7 +233,7 @@ def test_case(path: Path, tmp_path: Path):
     if "_acc_all.csv" not in case.get("note", ""):
         assert result.per_sample.keys() == case["per_sample"].keys()
     for index, expected in case["per_sample"].items():
-        got = {key: result.per_sample[index].get(key) for key in expected}
+        got = {key: as_shown(key, result.per_sample[index].get(key)) for key in expected}
         assert same(got, expected), f"sample {index}: {got} instead of {expected}"
     table = result.more_tables["acc_all"] if "_acc_all.csv" in case.get("note", "") else main_table(result)
     assert same_rows(table.rows, case["scores"]), f"{table.rows} instead of {case['scores']}"
@@ -246,6 +247,9 @@ def test_case(path: Path, tmp_path: Path):
     if case["mode"] == "judge":
         assert result.counts["judged"] == len(case["judge_calls"])
         check_requests(case, judge.requests)
+    if "prefetched_only" in case:
+        exact = score_predictions(bench, case["predictions"]).table
+        assert same({key: exact[0][key] for key in case["prefetched_only"]}, case["prefetched_only"])
 
 
 def check_requests(case: dict[str, Any], asked: dict[str, list[JudgeRequest]]) -> None:
@@ -258,6 +262,11 @@ def check_requests(case: dict[str, Any], asked: dict[str, list[JudgeRequest]]) -
         assert asked[index][0].prompt.startswith(head)
     for index, line in case.get("judge_prompt_last_line", {}).items():
         assert asked[index][0].prompt.endswith(f"\n{line}")
+    for index, tail in case.get("judge_prompt_tail", {}).items():
+        # Rubrics are in words of our own: what they show stands in the same order.
+        question, reply = tail.removesuffix("Extracted answer:").split("\nModel respone: ")
+        assert question in asked[index][0].prompt
+        assert reply in asked[index][0].prompt.partition(question)[2]
     args = case.get("judge_args", {})
     for index, temperatures in case.get("judge_temperatures", {}).items():
         # Where a call gives no temperature, that of the judge holds.
@@ -348,6 +357,12 @@ class ScriptedJudge:
         assert request.attempt == position
         asked.append(request)
         return replies[position] if position < len(replies) else self.exhausted
+
+
+def as_shown(key: str, value: Any) -> Any:
+    if key != "prediction_as_read" or not isinstance(value, str) or len(value) <= SHOWN_CHARACTERS:
+        return value
+    return value[:SHOWN_CHARACTERS] + "…"
 
 
 def same(got: Any, expected: Any) -> bool:

@@ -11,6 +11,7 @@ from eyechart.benchmarks import digest
 from eyechart.benchmarks.catalog import catalog, find_entry, nearest
 from eyechart.benchmarks.data_root import default_data_root
 from eyechart.benchmarks.digest import file_md5, verify, where
+from eyechart.benchmarks.families import FAMILIES
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.errors import ConfigError, DataError
 
@@ -149,8 +150,11 @@ def test_text_is_enough_for_a_file_of_ones_own(tmp_path):
 
 
 def test_a_file_under_a_name_that_cannot_be_run_yet_goes_by_the_rules_for_files_of_ones_own(tmp_path):
-    (tmp_path / "MathVision.tsv").write_text("index\tquestion\tanswer\timage\n0\tq\ta\tiVBO\n")
-    assert type(load_benchmark(str(tmp_path / "MathVision.tsv"), data_root=tmp_path)).__name__ == "VisualQA"
+    name = min(catalog().keys() - FAMILIES.keys(), default=None)
+    if name is None:
+        pytest.skip("the whole catalogue is built")
+    (tmp_path / f"{name}.tsv").write_text("index\tquestion\tanswer\timage\n0\tq\ta\tiVBO\n")
+    assert type(load_benchmark(str(tmp_path / f"{name}.tsv"), data_root=tmp_path)).__name__ == "VisualQA"
 
 
 @pytest.mark.parametrize(
