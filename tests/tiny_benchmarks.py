@@ -99,6 +99,20 @@ def _text_in_picture(_: str, number: int) -> Row:
     return {"answer": str(["red", str(number)]), "category": "Regular Text Recognition"}
 
 
+def _maths(_: str, number: int) -> Row:
+    choices = ["4", "5", "6"] if number % 2 else []
+    return {
+        "choices": str(choices),
+        "answer": "B" if choices else "5",
+        "category": "counting",
+        "question_type": "multi_choice" if choices else "free_form",
+        "answer_type": "text" if choices else "integer",
+        "answer_option": "B" if choices else "",
+        "task": "figure question answering",
+        "skills": "['arithmetic reasoning']",
+    }
+
+
 def _covered_text(name: str, number: int) -> Row:
     return {"answer": str([f"the text of {name}", f"number {number}"])}
 
@@ -109,6 +123,7 @@ ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
         "image_mcq": _choice,
         "image_vqa": _short_answer,
         "image_yorn": _yes_or_no,
+        "math": _maths,
         "ocr": _text_in_picture,
         "vcr": _covered_text,
     }
