@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,6 +81,17 @@ class Benchmark(ABC):
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def asks_judge(self) -> bool:
+        """Whether a judge, where there is one, reads some of its answers."""
+        kind = type(self)
+        return kind.judge is not Benchmark.judge or kind.judge_unit is not Benchmark.judge_unit
+
+    @property
+    def joins_samples(self) -> bool:
+        """Whether several samples may be judged together (`unit`)."""
+        return type(self).unit is not Benchmark.unit
+
     def samples(self) -> Iterator[Sample]:
         """Yields the samples in file order, without their pictures."""
         return self.source.samples()
@@ -119,11 +130,30 @@ class Benchmark(ABC):
     async def judge_unit(self, answers: Sequence[tuple[Sample, Cell]], judge: Judge) -> list[Scored]:
         """Scores the answers of one unit, in file order, asking the judge one question after the other.
 
+        It awaits nothing but the judge, and with the same replies it comes to the same scores: a run looks it through
+        with stored verdicts alone before it asks for what is missing.
+
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: a row cannot be scored.
         """
         return [await self.judge(sample, prediction, judge) for sample, prediction in answers]
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Scores one answer by the judge though the exact rules can read it, to compare the two (`judge-audit`).
+
+        None where a judge is not asked about a single answer apart from its rules.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the row cannot be scored.
+        """
+        del sample, prediction, judge
+        return None
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns what an answer was taken for, by which judges are compared and outvoted; None if it was not read."""
+        return None if scored.record.get("rule") == "none" else scored.points
 
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns what is kept per result, by its name: a sample's record by its index, where samples count alone."""

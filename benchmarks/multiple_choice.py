@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Final
 
@@ -90,6 +90,22 @@ class MultipleChoice(Benchmark):
         exact = self.score(sample, prediction)
         if exact.record["rule"] != "none":
             return exact
+        return await self._judged(sample, prediction, judge)
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Asks the judge what it asks where the exact rules read nothing.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the benchmark has no column of right letters.
+        """
+        return await self._judged(sample, prediction, judge)
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns the letter; None where none could be read."""
+        return None if scored.record["rule"] == "none" else str(scored.record["letter"])
+
+    async def _judged(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
         verdict = await ask_letter(
             judge,
             benchmark=self.name,
@@ -97,6 +113,7 @@ class MultipleChoice(Benchmark):
             question=cell_text(sample.cells.get("question")),
             options=self._options(sample.cells),
             answer=cell_text(prediction),
+            reference=cell_text(sample.cells.get("answer")),
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)

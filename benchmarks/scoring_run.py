@@ -16,7 +16,17 @@ from ..records import Cell, Sample, ScoreResult
 from ..scoring.judge import Judge, JudgeRequest
 from .base import Benchmark, Scored
 
-__all__ = ["SCORING_FAULTS", "finish", "score_one", "score_predictions", "score_predictions_async", "score_samples"]
+__all__ = [
+    "SCORING_FAULTS",
+    "answered_items",
+    "finish",
+    "flagged",
+    "score_one",
+    "score_predictions",
+    "score_predictions_async",
+    "score_samples",
+    "unit_positions",
+]
 
 SCORING_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a rule raises that does not hold for an answer: a fault of the rule, which must not cost a run its answers."""
@@ -74,17 +84,17 @@ def score_samples(bench: Benchmark, samples: Sequence[Sample], predictions: Mapp
     Raises:
         DataError: a row cannot be scored.
     """
-    items = _answered(bench, samples, predictions)
-    return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
+    items = answered_items(bench, samples, predictions)
+    return finish(bench, [flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
 
 
 async def score_predictions_async(
     bench: Benchmark, predictions: Mapping[str, Cell], judge: Judge | None = None, *, judge_concurrency: int = 16
 ) -> ScoreResult:
     """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
-    items = _answered(bench, _known_samples(bench, predictions), predictions)
+    items = answered_items(bench, _known_samples(bench, predictions), predictions)
     if judge is None:
-        return finish(bench, [_flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
+        return finish(bench, [flagged(bench.score(sample, answer), failed) for sample, answer, failed in items])
     scored: list[Scored | None] = [None] * len(items)
     asked: set[str] = set()
 
@@ -96,11 +106,11 @@ async def score_predictions_async(
         for steps, positions in enumerate(units):
             results = await bench.judge_unit([items[position][:2] for position in positions], ask)
             for position, result in zip(positions, results, strict=True):
-                scored[position] = _flagged(result, items[position][2])
+                scored[position] = flagged(result, items[position][2])
             if steps % _STEPS_BETWEEN_PAUSES == 0:
                 await anyio.lowlevel.checkpoint()
 
-    todo = iter(_units(bench, [sample for sample, _, _ in items]))
+    todo = iter(unit_positions(bench, [sample for sample, _, _ in items]))
     try:
         async with anyio.create_task_group() as group:
             for _ in range(judge_concurrency):
@@ -111,8 +121,8 @@ async def score_predictions_async(
     return finish(bench, [result for result in scored if result is not None], judged=len(asked))
 
 
-def _units(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
-    """Returns the positions of the samples of each unit."""
+def unit_positions(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
+    """Returns the positions of the samples of each unit, in file order."""
     units: dict[str, list[int]] = {}
     for position, sample in enumerate(samples):
         units.setdefault(bench.unit(sample), []).append(position)
@@ -150,7 +160,8 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
     )
 
 
-def _flagged(scored: Scored, failed: bool) -> Scored:
+def flagged(scored: Scored, failed: bool) -> Scored:
+    """Returns a scored sample with the mark of a failed request where the request failed."""
     return replace(scored, failed=True) if failed else scored
 
 
@@ -164,7 +175,7 @@ def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sa
     return samples
 
 
-def _answered(
+def answered_items(
     bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]
 ) -> list[tuple[Sample, Cell, bool]]:
     """Returns each sample, its answer as scoring reads it, and whether the request failed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = ["Judge", "JudgeRequest"]
@@ -20,6 +20,10 @@ class JudgeRequest:
         rubric: name and version of the rubric, e.g. ``option_letter_en@1``.
         prompt: the whole text to send.
         temperature: sampling temperature of this attempt.
+        system: text of the system role, None for none.
+        max_tokens: longest reply in tokens, None for the judge's own setting.
+        fields: what the prompt is made of, by name (`scoring.own_rubric.PLACEHOLDERS`), so that a text of the user's
+            own can say it in another way.
     """
 
     benchmark: str
@@ -28,6 +32,9 @@ class JudgeRequest:
     rubric: str
     prompt: str
     temperature: float = 0.0
+    system: str | None = None
+    max_tokens: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Judge: TypeAlias = Callable[[JudgeRequest], Awaitable[str]]

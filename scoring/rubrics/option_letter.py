@@ -34,11 +34,19 @@ class JudgedLetter:
 
 
 async def ask_letter(
-    judge: Judge, *, benchmark: str, index: str, question: str, options: Mapping[str, Cell], answer: str
+    judge: Judge,
+    *,
+    benchmark: str,
+    index: str,
+    question: str,
+    options: Mapping[str, Cell],
+    answer: str,
+    reference: str | None = None,
 ) -> JudgedLetter:
     """Asks a judge up to three times for the letter; unreadable replies end as ``Z``, never as a random option.
 
-    The rubric is Chinese when the question has a Chinese character, else English.
+    The rubric is Chinese when the question has a Chinese character, else English. It shows no right letter;
+    `reference` is for a rubric of the user's own.
 
     Raises:
         JudgeError: the judge cannot be reached.
@@ -47,8 +55,11 @@ async def ask_letter(
     rubric = option_letter_cn if chinese else option_letter_en
     prompt = rubric.prompt(question, option_lines(options), answer)
     name = f"{rubric.NAME}@{rubric.VERSION}"
+    fields = {"question": question, "options": option_lines(options), "answer": answer}
+    if reference is not None:
+        fields["reference"] = reference
     for attempt in range(TRIES):
-        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt))
+        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt, fields=fields))
         letter = None if FAILED_MARK in reply else read_letter(reply, options).letter
         if letter is not None:
             return JudgedLetter(letter, reply)
