@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 
 from ..messages import InlineMedia, Message, Text, Video
 
-__all__ = ["Fingerprinter", "setup_digest"]
+__all__ = ["Fingerprinter", "setup_digest", "verdict_fingerprint"]
 
 _VERSION = 1
 _DIGEST_SIZE = 16
@@ -50,6 +51,25 @@ def _part(part: object) -> list[str]:
             return ["video_url", url]
         case _:
             raise TypeError(f"{type(part).__name__} has no digest before it is prepared")
+
+
+def verdict_fingerprint(identity: Mapping[str, Any], *, rubric: str, prompt: str, attempt: int, repeat: int) -> str:
+    """Returns the fingerprint of what a judge is asked, as 32 hex digits.
+
+    Args:
+        identity: of the judge, with the temperature, the length and the system text that this request has.
+        rubric: name and version of the rubric.
+        prompt: the whole text.
+        attempt: which try of the rubric this is.
+        repeat: which of several verdicts on the same answer this is.
+    """
+    content = [_VERSION, identity, rubric, prompt, attempt, repeat]
+    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    try:
+        digest.update(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError:  # a lone surrogate in an answer, which UTF-8 cannot hold and \u escapes can
+        digest.update(json.dumps(content, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def setup_digest(identity: Mapping[str, Any], **facts: Any) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from ..errors import EndpointUnusable
+from ..errors import EndpointUnusable, JudgeError
 from ..records import Cell, Metric, ScoreResult
 from .chart import CHART
 from .files import write_bytes, write_json
+from .judge_words import judging_words
 from .shares import asking_words
 from .tally import Tally
 
@@ -37,6 +38,9 @@ class Entry:
         error: why there is no score, or why not everything could be asked.
         data: file of the benchmark, its size and digest where known.
         plotted: whether the accuracy of its categories is drawn (`Benchmark.plots_categories`).
+        judging: what each of its judges did (`engine.judge_summary`), the deciding one first; empty without a judge.
+        unjudged: answers that a judge should have read and has no verdict on. Where that judge decides there is no
+            score.
     """
 
     model: str
@@ -48,10 +52,12 @@ class Entry:
     error: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     plotted: bool = False
+    judging: Sequence[Mapping[str, Any]] = ()
+    unjudged: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it; per-sample records are in ``scores.json``, not here."""
-        counts = {"total": self.total, "missing": self.missing, **self.tally.summary()}
+        counts = {"total": self.total, "missing": self.missing, "unjudged": self.unjudged, **self.tally.summary()}
         if self.score:
             counts |= {k: v for k, v in self.score.counts.items() if k not in counts}
         return {
@@ -60,6 +66,8 @@ class Entry:
             "protocol": self.score.protocol if self.score else None,
             "error": self.error,
             "counts": counts,
+            "rules": dict(self.score.rules) if self.score else {},
+            "judging": [dict(judge) for judge in self.judging],
             "columns": list(self.score.columns) if self.score else [],
             "table": [dict(row) for row in self.score.table] if self.score else [],
             "metrics": [_metric(m) for m in self.score.metrics] if self.score else [],
@@ -102,6 +110,8 @@ class Report:
             return 130
         if self.state == "stopped":
             return 3
+        if any(entry.unjudged for entry in self.entries):
+            return 3
         if any(entry.error for entry in self.entries):
             return 1
         return 2 if any(entry.tally.failed or entry.missing for entry in self.entries) else 0
@@ -111,10 +121,14 @@ class Report:
 
         Raises:
             EndpointUnusable: an endpoint was of no use.
+            JudgeError: verdicts are missing.
         """
         if self.problems:
             told = "; ".join(self.problems)
             raise EndpointUnusable(f"{told}. What was answered is in {self.run_dir}; the same task again continues it")
+        unjudged = [entry for entry in self.entries if entry.unjudged]
+        if unjudged:
+            raise JudgeError("; ".join(f"{entry.model} on {entry.benchmark}: {entry.error}" for entry in unjudged))
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report as JSON can hold it."""
@@ -169,6 +183,7 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
         yield f"- {number} x {kind}, first: {_plain(tally.first_failures[kind])}"
     if entry.error:
         yield f"- **Error:** {_plain(entry.error)}"
+    yield from _judging_markdown(entry)
     if tally.prompt_tokens is not None:
         yield f"- tokens: {tally.prompt_tokens} in prompts, {tally.completion_tokens or 0} in answers"
     if tally.latency_s:
@@ -180,6 +195,13 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
         if entry.plotted:
             yield ""
             yield f"![accuracy by category]({quote(f'{entry.model}/{entry.benchmark}/{CHART}')})"
+
+
+def _judging_markdown(entry: Entry) -> Iterable[str]:
+    if entry.judging and entry.score:
+        yield "- read by: " + ", ".join(f"{_plain(rule)} {n}" for rule, n in entry.score.rules.items())
+    for judge in entry.judging:
+        yield f"- {_plain(judging_words(judge))}"
 
 
 def _metrics_markdown(score: ScoreResult) -> Iterable[str]:

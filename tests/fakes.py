@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
+from pydantic import SecretStr
 
 from eyechart.adapters.base import Request
 from eyechart.benchmarks.base import Benchmark, Scored
 from eyechart.engine.commit import GroupCommit, writing
+from eyechart.engine.config_plan import JudgeSpec, ModelSpec
 from eyechart.engine.fingerprint import Fingerprinter
 from eyechart.engine.journal import Journal, read_ledger, read_predictions
+from eyechart.engine.judge_desk import JudgeDesk
+from eyechart.engine.judge_endpoint import JudgeEndpoint
+from eyechart.engine.judgements import read_judgements, read_verdicts
 from eyechart.engine.limits import Gate, Limits
 from eyechart.engine.pipeline import Pipeline, Settings
 from eyechart.engine.prepare import Job, Preparer
@@ -23,7 +28,8 @@ from eyechart.engine.replicas import Fleet
 from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
-from eyechart.records import Cell, Prediction, Reply, Sample
+from eyechart.records import Cell, Judgement, Prediction, Reply, Sample, Table
+from eyechart.scoring.judge import Judge, JudgeRequest
 from eyechart.scoring.protocol import EYECHART
 
 
@@ -70,8 +76,55 @@ class MemoryBenchmark(Benchmark):
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         return Scored(sample, {"rule": "equal"}, float(prediction == sample.cells["answer"]))
 
-    def table(self, scored: Sequence[Scored]) -> Any:
-        raise NotImplementedError
+    def table(self, scored: Sequence[Scored]) -> Table:
+        share = sum(s.points for s in scored) / len(scored)
+        return Table(("Overall",), ({"Overall": share},), ())
+
+
+class JudgedBenchmark(MemoryBenchmark):
+    """Right or wrong by rule is an answer that starts with ``a``; any other is what the judge says, ``yes`` or ``no``.
+
+    The judge is asked ``<row>/<answer>`` up to three times.
+    """
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        if prediction is None:
+            return Scored(sample, {"rule": "failed"}, 0.0, failed=True)
+        if str(prediction).startswith("a"):
+            return Scored(sample, {"rule": "equal"}, float(prediction == sample.cells["answer"]))
+        return Scored(sample, {"rule": "none"}, 0.0)
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        exact = self.score(sample, prediction)
+        return exact if exact.record["rule"] != "none" else await self.second_opinion(sample, prediction, judge)
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        for attempt in range(3):
+            fields = {"answer": str(prediction), "question": str(sample.cells["question"])}
+            request = JudgeRequest(
+                self.name, sample.index, attempt, "yes_no@1", f"{sample.row}/{prediction}", fields=fields
+            )
+            reply = await judge(request)
+            if reply in ("yes", "no"):
+                return Scored(sample, {"rule": "judge", "reply": reply}, float(reply == "yes"))
+        return Scored(sample, {"rule": "none"}, 0.0)
+
+
+class JoinedBenchmark(JudgedBenchmark):
+    """Rows whose numbers are equal modulo 3 are judged together: all have to be right, and the first wrong one ends it."""
+
+    def unit(self, sample: Sample) -> str:
+        return str(sample.row % 3)
+
+    async def judge_unit(self, answers: Sequence[tuple[Sample, Cell]], judge: Judge) -> list[Scored]:
+        scored = [self.score(sample, prediction) for sample, prediction in answers]
+        for n, (sample, prediction) in enumerate(answers):
+            if scored[n].record["rule"] == "none":
+                scored[n] = await self.judge(sample, prediction, judge)
+            if not scored[n].points:
+                break
+        right = float(all(s.points for s in scored))
+        return [Scored(s.sample, s.record, right, s.failed) for s in scored]
 
 
 Step = Reply | EndpointError | float
@@ -183,3 +236,63 @@ class Rig:
 
     def answers(self, benchmark: MemoryBenchmark | None = None) -> dict[str, str | None]:
         return {p.index: p.failure.kind if p.failure else p.prediction for p in self.lines(benchmark)}
+
+
+def model_spec(**about: Any) -> ModelSpec:
+    """A model that is asked nowhere."""
+    plain: dict[str, Any] = {
+        "name": "m", "model": "m", "style": "openai", "url": "http://nowhere/v1/chat/completions", "key": SecretStr("k"),
+        "temperature": 0.0, "max_tokens": None, "extra": {}, "system_prompt": None, "img_size": -1,
+        "total_img_size": -1, "max_file_size": 10**9, "min_image_edge": 0, "img_detail": "high", "timeout_s": 60.0,
+        "connect_timeout_s": 5.0, "retry": 6, "wait_s": 1.0, "nproc": 4, "rpm": None, "tpm": None,
+    }  # fmt: skip
+    return ModelSpec(**plain | about)
+
+
+def parameters(spec: ModelSpec) -> ScriptedModel:
+    """What encodes a judge's requests: its identity is what can differ from request to request."""
+    names = ("model", "temperature", "max_tokens", "system_prompt")
+    return ScriptedModel(identity={name: getattr(spec, name) for name in names})
+
+
+class JudgeRig:
+    """A desk over a journal in `path`, whose judges follow scripts; a rig over the same path finds what was said.
+
+    Args:
+        path: folder of the journal.
+        models: who answers as the judges, the deciding one first.
+        about: ``limits``, ``repeats``, ``rubric``, ``policy``, ``health``, and fields of the judges' specifications.
+    """
+
+    def __init__(self, path: Path, *models: ScriptedModel, **about: Any) -> None:
+        self.path, self.models = path / "judgements.jsonl", models
+        limits = about.pop("limits", Limits(4))
+        policy = RetryPolicy(draw=lambda: 0.5, **about.pop("policy", {}))
+        health = about.pop("health", {})
+        repeats, rubric = about.pop("repeats", 1), about.pop("rubric", None)
+        self.told: list[str] = []
+        self.progress = JobProgress("m", "Memory")
+        self.judges = [
+            JudgeEndpoint(
+                JudgeSpec(model_spec(name=f"judge{n}", model=f"judge{n}", **about), repeats, rubric),
+                Fleet.of(model, Gate(limits)),
+                policy=policy,
+                health=Health(**health),
+                encoder=parameters,
+                tell=self.told.append,
+            )
+            for n, model in enumerate(models)
+        ]
+
+    def open(self) -> AbstractAsyncContextManager[JudgeDesk]:
+        """Opens the desk; verdicts are written as long as the context is open."""
+        return asynccontextmanager(self._open)()
+
+    async def _open(self) -> AsyncIterator[JudgeDesk]:
+        with Journal(self.path) as journal:
+            commit = GroupCommit(journal)
+            async with writing([commit]):
+                yield JudgeDesk(self.judges, read_verdicts(self.path), commit, self.progress)
+
+    def lines(self) -> list[Judgement]:
+        return list(read_judgements(self.path))
