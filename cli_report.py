@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .engine.chart import categories, text_chart
+from .engine.judge_words import judging_words
 from .engine.plain_text import clean, duration
 from .engine.shares import asking_words
 from .errors import ConfigError
@@ -154,6 +155,8 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
         )
     if parts:
         yield _line(f"{name}: " + "; ".join(parts), "dim")
+    for judge in entry.get("judging", ()):
+        yield _line(f"{name}: {judging_words(judge)}", "dim")
 
 
 def comparison(reports: Sequence[ReportData]) -> Iterator[RenderableType]:
