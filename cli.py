@@ -158,7 +158,7 @@ def resume(
 
 @app.command()
 def score(run_dir: o.RunDir, quiet: o.Quiet = False, verbose: o.Verbose = False) -> int:
-    """Score the stored answers of a run again; asks nobody but a judge, for verdicts that are missing."""
+    """Score the stored answers of a run again; sends no request."""
     from .engine.config import read_environment  # noqa: PLC0415  (slow to import)
     from .engine.resume import plan_of_run  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import anyio
 
 from ..errors import JudgeError
-from ..records import Judgement
+from ..records import Judgement, Reply
 from ..scoring.judge import JudgeRequest
 from .commit import GroupCommit
 from .journal import printable
@@ -137,12 +137,17 @@ class JudgeDesk:
         return "" if reply is None and fingerprint in self._refused else reply
 
     async def _have_it_said(self, voice: Voice, request: JudgeRequest, written: Written) -> None:
+        judge = voice.judge
+
         async def keep(outcome: Outcome) -> None:
             reply = outcome.reply
+            if bounded and _spent_on_thinking(reply):
+                judge.thinks = True
+                return
             judgement = Judgement(
                 fingerprint=written.fingerprint,
                 index=request.index,
-                judge=voice.judge.name,
+                judge=judge.name,
                 rubric=written.rubric,
                 attempt=request.attempt,
                 repeat=voice.repeat,
@@ -159,4 +164,17 @@ class JudgeDesk:
             if reply is None:
                 self._refused.add(written.fingerprint)
 
-        await voice.judge.ask(written.request, sample=request.index, progress=self.progress, keep=keep)
+        bounded = written.unbounded is not None and not judge.thinks
+        if bounded:
+            await judge.ask(written.request, sample=request.index, progress=self.progress, keep=keep)
+            if self._found(written.fingerprint) is not None:
+                return
+            bounded = False
+        await judge.ask(written.unbounded or written.request, sample=request.index, progress=self.progress, keep=keep)
+
+
+def _spent_on_thinking(reply: Reply | None) -> bool:
+    """Whether a reply was cut off before the verdict began."""
+    if reply is None or reply.finish_reason != "length":
+        return False
+    return not reply.text or reply.text.startswith("<think>")

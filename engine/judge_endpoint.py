@@ -100,6 +100,7 @@ class JudgeEndpoint:
         fleet: its addresses.
         writer: writes its requests.
         closed: why it is not asked any more; None as long as it is.
+        thinks: it has spent a rubric's whole bound on thinking, so that such bounds are not for it.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class JudgeEndpoint:
         self.fleet = fleet
         self.writer = JudgeWriter(spec, encoder)
         self.closed: str | None = None
+        self.thinks = False
         self._policy = policy
         self._health = health
         self._tries = Tries(fleet, policy, health)

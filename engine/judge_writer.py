@@ -24,11 +24,14 @@ class Written:
         request: what goes over the wire.
         fingerprint: of everything that determines the reply.
         rubric: name and version of the rubric that the text comes from.
+        unbounded: the same without the rubric's bound on the reply's length, which leaves a judge that thinks first no
+            room; None where there is no such bound.
     """
 
     request: Request
     fingerprint: str
     rubric: str
+    unbounded: Request | None = None
 
 
 class JudgeWriter:
@@ -57,8 +60,8 @@ class JudgeWriter:
         """Turns a benchmark's request into this judge's.
 
         The temperature is the rubric's where that asks for one above 0, else the judge's own; a judge whose own is
-        left to the server is never sent any. The bound on the reply's length is the judge's own where it has one, else
-        the rubric's. A system text of the rubric follows the judge's own.
+        left to the server is never sent any. The bound on the reply's length is the shorter of the rubric's and the
+        judge's own; the rubric's counts as a part of the rubric. A system text of the rubric follows the judge's own.
 
         Raises:
             JudgeError: the user's own rubric shows what this benchmark does not tell its judge.
@@ -67,11 +70,15 @@ class JudgeWriter:
             raise JudgeError(missing)
         rubric = self.rubric(request)
         prompt = request.prompt if self.own_rubric is None else self.own_rubric.render(request.fields)
-        model = self._model(request)
+        plain = replace(request, max_tokens=None)
+        model = self._model(plain)
         fingerprint = verdict_fingerprint(
             model.identity, rubric=rubric, prompt=prompt, attempt=request.attempt, repeat=repeat
         )
-        return Written(_encoded(model, prompt), fingerprint, rubric)
+        unbounded = _encoded(model, prompt)
+        if self._model(request) is model:
+            return Written(unbounded, fingerprint, rubric)
+        return Written(_encoded(self._model(request), prompt), fingerprint, rubric, unbounded)
 
     def encode(self, request: JudgeRequest) -> Request:
         """Encodes a request as it stands, whatever rubric the user has."""
@@ -96,14 +103,13 @@ class JudgeWriter:
     def _model(self, request: JudgeRequest) -> Model:
         own = self._spec.asked
         temperature = None if own.temperature is None else request.temperature or own.temperature
-        max_tokens = request.max_tokens if own.max_tokens is None else own.max_tokens
+        max_tokens = min((n for n in (request.max_tokens, own.max_tokens) if n is not None), default=None)
         system = "\n".join(filter(None, (own.system_prompt, request.system))) or None
         key = (temperature, max_tokens, system)
-        model = self._encoders.get(key)
-        if model is None:
-            model = self._encoder(replace(own, temperature=temperature, max_tokens=max_tokens, system_prompt=system))
-            self._encoders[key] = model
-        return model
+        if key not in self._encoders:
+            spec = replace(own, temperature=temperature, max_tokens=max_tokens, system_prompt=system)
+            self._encoders.setdefault(key, self._encoder(spec))
+        return self._encoders[key]
 
 
 def _encoded(model: Model, prompt: str) -> Request:

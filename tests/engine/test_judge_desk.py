@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from fakes import JudgeRig, ScriptedModel
+from fakes import JudgeRig, ScriptedModel, parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eyechart.adapters.base import Request
+from eyechart.engine.config_plan import ModelSpec
 from eyechart.engine.journal import Journal
+from eyechart.engine.judge_writer import JudgeWriter
 from eyechart.engine.limits import Limits
 from eyechart.errors import BadRequest, JudgeError, ServerFault, StorageError, Timeout, Transport
 from eyechart.records import Reply, Usage
@@ -181,6 +185,27 @@ async def test_a_slot_is_kept_until_the_verdict_is_on_disk(tmp_path: Path, monke
                 tasks.start_soon(desk.ask, desk.voices[0], request(f"t{n}"))
     assert most == 3
     assert anyio.current_time() - started == pytest.approx(18, abs=0.2), "three rounds of 1 s and 5 s"
+
+
+@pytest.mark.anyio
+async def test_a_judge_that_thinks_first_is_not_held_to_a_rubrics_bound(tmp_path: Path) -> None:
+    def bounded(spec: ModelSpec) -> ScriptedModel:
+        model = parameters(spec)
+        plain_encode = model.encode
+        model.encode = lambda messages: Request((plain_encode(messages).chunks[0] + f"|{spec.max_tokens}".encode(),), 9)
+        return model
+
+    cut = {f"{text}|3": [Reply(said, finish_reason="length")] for text, said in (("t", ""), ("u", "<think> so"))}
+    rig = JudgeRig(tmp_path, ScriptedModel(script=cut, answer=lambda _: "0.5"), max_tokens=900)
+    rig.judges[0].writer = JudgeWriter(rig.judges[0].spec, bounded)
+    async with rig.open() as desk:
+        for text in "tuv":
+            short = replace(request(text), max_tokens=3)
+            assert await desk.ask(desk.voices[0], short) == "0.5"
+            rig.judges[0].thinks = rig.judges[0].thinks and text != "t"
+        assert await desk.ask(desk.voices[0], request("w")) == "0.5"
+    assert rig.models[0].asked == ["t|3", "t|900", "u|3", "u|900", "v|900", "w|900"]
+    assert [line.reply for line in rig.lines()] == ["0.5"] * 4
 
 
 PASSING = [ServerFault("x"), Timeout("x"), Transport("x"), BadRequest("x")]

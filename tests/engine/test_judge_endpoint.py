@@ -334,9 +334,10 @@ def test_a_request_is_sent_as_rubric_and_judge_together_ask() -> None:
     particular = JudgeWriter(
         JudgeSpec(model_spec(temperature=None, max_tokens=900, system_prompt="Think.")), parameters
     )
-    assert identity(particular, temperature=1.5, max_tokens=3, system="Be strict.") == {
+    assert identity(particular, temperature=1.5, max_tokens=1000, system="Be strict.") == {
         "model": "m", "temperature": None, "max_tokens": 900, "system_prompt": "Think.\nBe strict.",
     }  # fmt: skip
+    assert identity(particular, max_tokens=3)["max_tokens"] == 3
     warm = JudgeWriter(JudgeSpec(model_spec(temperature=0.7)), parameters)
     assert (identity(warm)["temperature"], identity(warm, temperature=0.5)["temperature"]) == (0.7, 0.5)
 
@@ -349,12 +350,12 @@ def test_every_part_of_a_request_is_in_its_fingerprint_and_nothing_else_is() -> 
         writer.write(request("t"), 1),
         writer.write(request("t", temperature=0.5), 0),
         writer.write(request("t", system="x"), 0),
-        writer.write(request("t", max_tokens=3), 0),
         writer.write(JudgeRequest("Memory", "t", 1, "r@1", "t"), 0),
         writer.write(JudgeRequest("Memory", "t", 0, "r@2", "t"), 0),
         JudgeWriter(JudgeSpec(model_spec(model="other")), parameters).write(request("t"), 0),
     ]
     assert len({base, *(written.fingerprint for written in changed)}) == 1 + len(changed)
+    assert writer.write(request("t", max_tokens=3), 0).fingerprint == base, "a rubric's bound is a part of the rubric"
     elsewhere = JudgeSpec(model_spec(url="http://elsewhere/v1/chat/completions", nproc=9, retry=1, timeout_s=1.0))
     assert JudgeWriter(elsewhere, parameters).write(JudgeRequest("Other", "9", 0, "r@1", "t"), 0).fingerprint == base
 
