@@ -26,7 +26,7 @@ from .judged_scoring import JudgedScoring
 from .report import Entry, csv_name, csv_text
 from .tally import tally
 
-__all__ = ["PREDICTIONS", "evaluate", "evaluate_judged", "save_scores"]
+__all__ = ["PREDICTIONS", "counted", "evaluate", "evaluate_judged", "save_scores"]
 
 PREDICTIONS = "predictions.jsonl"
 
@@ -46,7 +46,7 @@ def evaluate(model: str, benchmark: Benchmark, job_dir: Path, *, limit: int | No
     Raises:
         StorageError: the journal cannot be read.
     """
-    entry, answered = _counted(model, benchmark, job_dir, limit)
+    entry, answered = counted(model, benchmark, job_dir, limit)
     if not score or not answered:
         return entry
     with _kept(entry, benchmark) as kept:
@@ -73,7 +73,7 @@ async def evaluate_judged(
     Raises:
         StorageError: a journal cannot be read or written.
     """
-    entry, answered = await to_thread.run_sync(_counted, model, benchmark, job_dir, limit)
+    entry, answered = await to_thread.run_sync(counted, model, benchmark, job_dir, limit)
     if not answered:
         return entry
     with _kept(entry, benchmark) as kept:
@@ -94,8 +94,12 @@ async def evaluate_judged(
     return kept.entry
 
 
-def _counted(model: str, benchmark: Benchmark, job_dir: Path, limit: int | None) -> tuple[Entry, list[Sample]]:
-    """Returns an entry without a score, and the samples that have an answer or a failure."""
+def counted(model: str, benchmark: Benchmark, job_dir: Path, limit: int | None) -> tuple[Entry, list[Sample]]:
+    """Returns an entry without a score, and the samples that have an answer or a failure, in file order. Blocking.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
     try:
         samples = list(islice(benchmark.samples(), limit))
     except DataError as error:

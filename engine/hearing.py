@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..benchmarks.base import Benchmark, Scored
 from ..errors import JudgeError
 from ..records import Cell, Sample
-from ..scoring.judge import JudgeRequest
+from ..scoring.judge import Judge, JudgeRequest
 from .judge_desk import JudgeDesk, Voice
 
-__all__ = ["Answers", "Hearing", "Opinion", "decision", "hear", "hear_stored"]
+__all__ = [
+    "Answers",
+    "Asked",
+    "Hearing",
+    "Opinion",
+    "Told",
+    "decision",
+    "from_judge",
+    "from_stored",
+    "hear",
+    "hear_stored",
+]
+
+T = TypeVar("T")
 
 Answers: TypeAlias = Sequence[tuple[Sample, Cell]]
 """The answers of one unit, in file order, as scoring reads them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The last question about a sample: by which rubric it was put, and the reply."""
+
+    rubric: str
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +47,11 @@ class Opinion:
 
     Attributes:
         scored: its answers, in order.
-        asked: rubric of the question that was asked about a sample, by the sample's index; empty where the exact rules
-            read everything.
+        asked: what was asked about them, by the sample's index; empty where the exact rules read everything.
     """
 
     scored: Sequence[Scored]
-    asked: Mapping[str, str]
+    asked: Mapping[str, Asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +70,8 @@ class Hearing:
     unsaid: str | None = None
 
     @property
-    def asked(self) -> Mapping[str, str]:
-        """Rubric by index of the samples that the deciding judge was asked about."""
+    def asked(self) -> Mapping[str, Asked]:
+        """What the deciding judge was asked, by the sample's index."""
         first = self.opinions[0]
         return first.asked if first else {}
 
@@ -68,35 +89,13 @@ def hear_stored(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Hear
     """
     opinions: list[Opinion | None] = []
     for voice in desk.voices:
-        opinion = _stored_opinion(benchmark, answers, desk, voice)
-        if opinion is None:
+        found = from_stored(desk, voice, partial(benchmark.judge_unit, answers))
+        if found is None:
             return None
-        opinions.append(opinion)
-        if not opinion.asked:
+        opinions.append(Opinion(*found))
+        if not found.asked:
             break
     return _hearing(benchmark, desk, opinions)
-
-
-def _stored_opinion(benchmark: Benchmark, answers: Answers, desk: JudgeDesk, voice: Voice) -> Opinion | None:
-    asked: dict[str, str] = {}
-
-    async def look_up(request: JudgeRequest) -> str:
-        reply = desk.stored(voice, request)
-        if reply is None:
-            raise _Unsaid
-        asked[request.index] = voice.judge.writer.rubric(request)
-        return reply
-
-    # Driven by hand: where everything is stored it runs through without an event loop, in any thread.
-    work = benchmark.judge_unit(answers, look_up)
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return Opinion(end.value, asked)
-    except _Unsaid:
-        return None
-    work.close()
-    raise TypeError(f"{type(benchmark).__name__}.judge_unit awaits something else than the judge")
 
 
 async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Hearing:
@@ -111,7 +110,7 @@ async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Heari
     for voice in desk.voices:
         opinion = None
         try:
-            opinion = await _opinion(benchmark, answers, desk, voice)
+            opinion = Opinion(*await from_judge(desk, voice, partial(benchmark.judge_unit, answers)))
         except JudgeError as error:
             if voice.decides:
                 raise
@@ -122,14 +121,56 @@ async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Heari
     return replace(_hearing(benchmark, desk, opinions), unsaid=unsaid)
 
 
-async def _opinion(benchmark: Benchmark, answers: Answers, desk: JudgeDesk, voice: Voice) -> Opinion:
-    asked: dict[str, str] = {}
+class Told(NamedTuple, Generic[T]):
+    """What came of some work with a judge, and what it asked, by the index of the sample."""
+
+    result: T
+    asked: Mapping[str, Asked]
+
+
+def from_stored(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coroutine[Any, Any, T]]) -> Told[T] | None:
+    """Does work that asks a judge, with stored verdicts alone; None when one is missing. Safe in any thread.
+
+    Raises:
+        DataError: a row cannot be scored.
+        JudgeError: the judge cannot be asked this at all.
+    """
+    asked: dict[str, Asked] = {}
+
+    async def look_up(request: JudgeRequest) -> str:
+        reply = desk.stored(voice, request)
+        if reply is None:
+            raise _Unsaid
+        asked[request.index] = Asked(voice.judge.writer.rubric(request), reply)
+        return reply
+
+    # Driven by hand: where everything is stored it runs through without an event loop, in any thread.
+    running = work(look_up)
+    try:
+        running.send(None)
+    except StopIteration as end:
+        return Told(end.value, asked)
+    except _Unsaid:
+        return None
+    running.close()
+    raise TypeError("the scoring of a benchmark awaits something else than its judge")
+
+
+async def from_judge(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coroutine[Any, Any, T]]) -> Told[T]:
+    """Does work that asks a judge, asking for verdicts that are missing.
+
+    Raises:
+        DataError: a row cannot be scored.
+        JudgeError: there is no verdict.
+    """
+    asked: dict[str, Asked] = {}
 
     async def ask(request: JudgeRequest) -> str:
-        asked[request.index] = voice.judge.writer.rubric(request)
-        return await desk.ask(voice, request)
+        reply = await desk.ask(voice, request)
+        asked[request.index] = Asked(voice.judge.writer.rubric(request), reply)
+        return reply
 
-    return Opinion(await benchmark.judge_unit(answers, ask), asked)
+    return Told(await work(ask), asked)
 
 
 def _hearing(benchmark: Benchmark, desk: JudgeDesk, opinions: Sequence[Opinion | None]) -> Hearing:

@@ -61,7 +61,7 @@ class JudgeDesk:
         self,
         judges: Sequence[JudgeEndpoint],
         ledger: VerdictLedger,
-        commit: GroupCommit,
+        commit: GroupCommit | None,
         progress: JobProgress,
         *,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -71,7 +71,7 @@ class JudgeDesk:
         Args:
             judges: the judges; the first decides.
             ledger: what they have said already; grows.
-            commit: writer of the journal.
+            commit: writer of the journal; None for a desk that only looks up, and asks nobody.
             progress: counters of the job.
             utc_now: wall clock, for the journal.
         """
@@ -137,7 +137,9 @@ class JudgeDesk:
         return "" if reply is None and fingerprint in self._refused else reply
 
     async def _have_it_said(self, voice: Voice, request: JudgeRequest, written: Written) -> None:
-        judge = voice.judge
+        judge, commit = voice.judge, self._commit
+        if commit is None:
+            raise JudgeError("nobody is asked")
 
         async def keep(outcome: Outcome) -> None:
             reply = outcome.reply
@@ -159,7 +161,7 @@ class JudgeDesk:
                 attempts=outcome.requests,
                 at=self._utc_now().isoformat(timespec="milliseconds"),
             )
-            await self._commit.write(encode_judgement(judgement))
+            await commit.write(encode_judgement(judgement))
             self.ledger.add(judgement)
             if reply is None:
                 self._refused.add(written.fingerprint)

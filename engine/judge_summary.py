@@ -96,7 +96,7 @@ def _decisions(benchmark: Benchmark, hearings: Sequence[Hearing], numbers: Seque
 
 
 def _rubrics(hearings: Sequence[Hearing], numbers: Sequence[int]) -> set[str]:
-    return {rubric for number in numbers for o in _opinions(hearings, number) for rubric in o.asked.values()}
+    return {asked.rubric for number in numbers for o in _opinions(hearings, number) for asked in o.asked.values()}
 
 
 def _repeats(by_voice: Sequence[Mapping[str, Hashable | None]]) -> dict[str, Any]:

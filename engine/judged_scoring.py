@@ -52,6 +52,16 @@ class JudgedScoring:
         return len(self._missing)
 
     @property
+    def items(self) -> Sequence[tuple[Sample, Cell, bool]]:
+        """Each sample, its answer as scoring reads it, and whether the request failed."""
+        return self._items
+
+    @property
+    def scored(self) -> Sequence[Scored | None]:
+        """The score of each of the items; None for one that waits for a verdict."""
+        return self._scored
+
+    @property
     def hearings(self) -> Sequence[Hearing]:
         """The units about which a judge was asked, now or earlier."""
         return self._heard

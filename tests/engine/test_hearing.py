@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.benchmarks.base import Scored
-from eyechart.engine.hearing import Opinion, decision, hear, hear_stored
+from eyechart.engine.hearing import Asked, Opinion, decision, hear, hear_stored
 from eyechart.engine.judge_summary import judge_summary
 from eyechart.engine.judge_words import judging_words
 from eyechart.errors import AuthError, JudgeError
@@ -55,7 +55,7 @@ async def test_an_unreadable_verdict_is_asked_for_again_and_then_not_read(tmp_pa
         assert len(rig.models[0].asked) == 6
         stored = hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk)
         assert stored is not None
-        assert (stored.scored[0].points, stored.asked) == (1.0, {"0": "yes_no@1"})
+        assert (stored.scored[0].points, stored.asked) == (1.0, {"0": Asked("yes_no@1", "yes")})
     assert len(rig.models[0].asked) == 6
 
 
@@ -193,5 +193,5 @@ class _Sleepy(JudgedBenchmark):
 async def test_a_benchmark_that_waits_for_something_else_is_a_fault_that_is_told(tmp_path: Path) -> None:
     rig = JudgeRig(tmp_path, says())
     async with rig.open() as desk:
-        with pytest.raises(TypeError, match="judge_unit awaits something else"):
+        with pytest.raises(TypeError, match="awaits something else than its judge"):
             hear_stored(_Sleepy(3), [(SAMPLES[0], "?")], desk)

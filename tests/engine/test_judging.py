@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from PIL import Image
 
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.benchmarks.scoring_run import score_predictions
@@ -41,38 +38,7 @@ def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dic
     return virtual_time
 
 
-def write_choices(path: Path, rows: int = ROWS) -> None:
-    lines = ["index\tquestion\tA\tB\tC\tD\tanswer\tcategory\timage\n"]
-    for n in range(rows):
-        buffer = BytesIO()
-        Image.new("RGB", (120, 110), (n, 80, 160)).save(buffer, "PNG")
-        image = base64.b64encode(buffer.getvalue()).decode()
-        lines.append(f"{n}\tWhat is in {n}?\tcat\tdog\tboat\tlamp\t{'ABCD'[n % 4]}\tc{n % 3}\t{image}\n")
-    path.write_text("".join(lines))
-
-
 Plan = Callable[..., RunPlan]
-
-
-@pytest.fixture
-def make_plan(tmp_path: Path) -> Plan:
-    """A plan over a small TSV with one model and one judge; `judge` replaces fields of the judge's model."""
-    write_choices(tmp_path / "Choices.tsv")
-
-    def make(model: MockServer, *judges: MockServer, judge: Mapping[str, Any] | None = None, **fields: Any) -> RunPlan:
-        task = fields.pop("task", {})
-        about = {name: fields.pop(name) for name in ("repeats", "rubric") if name in fields}
-        entries = fields.pop("models", [{"type": "m", "name": "CustomAPIModel", "api_base": model.url}])
-        evaluation = {"model": entries, "data": ["Choices"], "nproc": 4, "quiet": True, "data_root": str(tmp_path)}
-        config = {"work_dir": str(tmp_path / "outputs"), "eval_config": evaluation | fields, **task}
-        (plan,) = resolve_all(load_tasks(config), read_environment({}))
-        specs = [
-            replace(plan.models[0], name=f"judge{n}", model=f"judge{n}", url=server.url, urls=(), **(judge or {}))
-            for n, server in enumerate(judges)
-        ]
-        return replace(plan, judges=tuple(JudgeSpec(spec, **about) for spec in specs))
-
-    return make
 
 
 def judged_prompts(server: MockServer) -> Counter[str]:
