@@ -14,7 +14,6 @@ from ..scoring.judge import JudgeRequest
 from .commit import GroupCommit
 from .journal import printable
 from .judge_endpoint import JudgeEndpoint, Outcome
-from .judge_writer import Written
 from .judgements import VerdictLedger, encode_judgement
 from .progress import JobProgress
 
@@ -103,7 +102,7 @@ class JudgeDesk:
         Raises:
             JudgeError: the judge cannot be asked this at all.
         """
-        return self._found(voice.judge.writer.write(request, voice.repeat).fingerprint)
+        return self._found(voice.judge.writer.fingerprint(request, voice.repeat))
 
     async def ask(self, voice: Voice, request: JudgeRequest) -> str:
         """Returns the reply, asking for it if need be; then it is on disk.
@@ -111,8 +110,7 @@ class JudgeDesk:
         Raises:
             JudgeError: there is none.
         """
-        written = voice.judge.writer.write(request, voice.repeat)
-        fingerprint = written.fingerprint
+        fingerprint = voice.judge.writer.fingerprint(request, voice.repeat)
         while (reply := self._found(fingerprint)) is None:
             if (other := self._open.get(fingerprint)) is not None:
                 await other.done.wait()
@@ -121,7 +119,7 @@ class JudgeDesk:
                 continue
             mine = self._open[fingerprint] = _Open()
             try:
-                await self._have_it_said(voice, request, written)
+                await self._have_it_said(voice, request, fingerprint)
             except JudgeError as error:
                 if fingerprint not in self.ledger.refusals:
                     mine.error = str(error)
@@ -136,7 +134,7 @@ class JudgeDesk:
         reply = self.ledger.replies.get(fingerprint)
         return "" if reply is None and fingerprint in self._refused else reply
 
-    async def _have_it_said(self, voice: Voice, request: JudgeRequest, written: Written) -> None:
+    async def _have_it_said(self, voice: Voice, request: JudgeRequest, fingerprint: str) -> None:
         judge, commit = voice.judge, self._commit
         if commit is None:
             raise JudgeError("nobody is asked")
@@ -147,10 +145,10 @@ class JudgeDesk:
                 judge.thinks = True
                 return
             judgement = Judgement(
-                fingerprint=written.fingerprint,
+                fingerprint=fingerprint,
                 index=request.index,
                 judge=judge.name,
-                rubric=written.rubric,
+                rubric=judge.writer.rubric(request),
                 attempt=request.attempt,
                 repeat=voice.repeat,
                 reply=None if reply is None else printable(reply.text),
@@ -164,12 +162,13 @@ class JudgeDesk:
             await commit.write(encode_judgement(judgement))
             self.ledger.add(judgement)
             if reply is None:
-                self._refused.add(written.fingerprint)
+                self._refused.add(fingerprint)
 
+        written = judge.writer.write(request)
         bounded = written.unbounded is not None and not judge.thinks
         if bounded:
             await judge.ask(written.request, sample=request.index, progress=self.progress, keep=keep)
-            if self._found(written.fingerprint) is not None:
+            if self._found(fingerprint) is not None:
                 return
             bounded = False
         await judge.ask(written.unbounded or written.request, sample=request.index, progress=self.progress, keep=keep)

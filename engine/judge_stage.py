@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 import anyio
+import anyio.lowlevel
 from anyio import create_task_group, to_thread
 
 from ..benchmarks.scoring_run import SCORING_FAULTS
@@ -61,6 +62,7 @@ class JudgeStage:
         self._queue: deque[Unit] = deque()
         self._held = 0
         self._alive = 0
+        self._fresh = 0
         self._feeding = True
         self._finishing = False
         self._wake = anyio.Event()
@@ -92,12 +94,10 @@ class JudgeStage:
             async with create_task_group() as tasks:
                 tasks.start_soon(self._feed)
                 while not self._at_end():
-                    while self._queue and self._alive < 2 * self._desk.reach:
-                        unit = self._queue.popleft()
-                        self._held -= weight(unit)
+                    while len(self._queue) > self._fresh and self._alive < 2 * self._desk.reach:
                         self._alive += 1
-                        tasks.start_soon(self._judge, unit)
-                    self._changed.set()
+                        self._fresh += 1
+                        tasks.start_soon(self._work)
                     self._wake = anyio.Event()
                     await self._wake.wait()
         finally:
@@ -126,17 +126,28 @@ class JudgeStage:
             self._queue.append(unit)
             self._held += size
 
+    async def _work(self) -> None:
+        self._fresh -= 1
+        try:
+            while self._queue and self._alive <= 2 * self._desk.reach:
+                unit = self._queue.popleft()
+                self._held -= weight(unit)
+                self._changed.set()
+                await self._judge(unit)
+        finally:
+            self._alive -= 1
+            self._wake.set()
+
     async def _judge(self, unit: Unit) -> None:
         try:
             hearing = await hear(self._benchmark, unit, self._desk)
-        except (DataError, JudgeError, *SCORING_FAULTS):
+        except JudgeError:
+            await anyio.lowlevel.checkpoint()  # a judge that is given up refuses at once, answer after answer
+        except (DataError, *SCORING_FAULTS):
             return
         else:
             self._progress.judged = (self._progress.judged or 0) + 1
             self._note(hearing)
-        finally:
-            self._alive -= 1
-            self._wake.set()
 
     def _note(self, hearing: Hearing) -> None:
         for scored in hearing.scored:

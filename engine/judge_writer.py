@@ -11,7 +11,7 @@ from ..messages import Message, Text
 from ..scoring.judge import JudgeRequest
 from ..scoring.own_rubric import OwnRubric
 from .config_plan import JudgeSpec, ModelSpec
-from .fingerprint import verdict_fingerprint
+from .fingerprint import VerdictFingerprinter
 
 __all__ = ["JudgeWriter", "Written"]
 
@@ -22,20 +22,20 @@ class Written:
 
     Attributes:
         request: what goes over the wire.
-        fingerprint: of everything that determines the reply.
-        rubric: name and version of the rubric that the text comes from.
         unbounded: the same without the rubric's bound on the reply's length, which leaves a judge that thinks first no
             room; None where there is no such bound.
     """
 
     request: Request
-    fingerprint: str
-    rubric: str
     unbounded: Request | None = None
 
 
 class JudgeWriter:
     """Writes requests to one judge. Safe to call from several threads.
+
+    The temperature is the rubric's where that asks for one above 0, else the judge's own; a judge whose own is left to
+    the server is never sent any. The bound on the reply's length is the shorter of the rubric's and the judge's own;
+    the rubric's counts as a part of the rubric. A system text of the rubric follows the judge's own.
 
     Attributes:
         own_rubric: the user's text that takes the place of a benchmark's rubric; None where there is none.
@@ -54,35 +54,35 @@ class JudgeWriter:
         self.own_rubric = None if spec.rubric is None else OwnRubric(spec.rubric)
         self._spec = spec
         self._encoder = encoder
-        self._encoders: dict[tuple[float | None, int | None, str | None], Model] = {}
+        self._models: dict[tuple[float, int | None, str | None], tuple[Model, VerdictFingerprinter]] = {}
 
-    def write(self, request: JudgeRequest, repeat: int) -> Written:
-        """Turns a benchmark's request into this judge's.
-
-        The temperature is the rubric's where that asks for one above 0, else the judge's own; a judge whose own is
-        left to the server is never sent any. The bound on the reply's length is the shorter of the rubric's and the
-        judge's own; the rubric's counts as a part of the rubric. A system text of the rubric follows the judge's own.
+    def fingerprint(self, request: JudgeRequest, repeat: int) -> str:
+        """Returns the hash of everything that determines the reply to a benchmark's request.
 
         Raises:
             JudgeError: the user's own rubric shows what this benchmark does not tell its judge.
         """
-        if (missing := self.lacking(request)) is not None:
-            raise JudgeError(missing)
-        rubric = self.rubric(request)
-        prompt = request.prompt if self.own_rubric is None else self.own_rubric.render(request.fields)
-        plain = replace(request, max_tokens=None)
-        model = self._model(plain)
-        fingerprint = verdict_fingerprint(
-            model.identity, rubric=rubric, prompt=prompt, attempt=request.attempt, repeat=repeat
+        _, fingerprinter = self._for(request, None)
+        return fingerprinter.of(
+            rubric=self.rubric(request), prompt=self._prompt(request), attempt=request.attempt, repeat=repeat
         )
-        unbounded = _encoded(model, prompt)
-        if self._model(request) is model:
-            return Written(unbounded, fingerprint, rubric)
-        return Written(_encoded(self._model(request), prompt), fingerprint, rubric, unbounded)
+
+    def write(self, request: JudgeRequest) -> Written:
+        """Turns a benchmark's request into this judge's.
+
+        Raises:
+            JudgeError: the user's own rubric shows what this benchmark does not tell its judge.
+        """
+        prompt = self._prompt(request)
+        unbounded = _encoded(self._for(request, None)[0], prompt)
+        own = self._spec.asked.max_tokens
+        if request.max_tokens is None or (own is not None and own <= request.max_tokens):
+            return Written(unbounded)
+        return Written(_encoded(self._for(request, request.max_tokens)[0], prompt), unbounded)
 
     def encode(self, request: JudgeRequest) -> Request:
         """Encodes a request as it stands, whatever rubric the user has."""
-        return _encoded(self._model(request), request.prompt)
+        return _encoded(self._for(request, None)[0], request.prompt)
 
     def rubric(self, request: JudgeRequest) -> str:
         """Names the rubric, with its version, that a request is written by."""
@@ -90,26 +90,37 @@ class JudgeWriter:
 
     def lacking(self, request: JudgeRequest) -> str | None:
         """Says what the user's own rubric shows and this benchmark does not tell its judge; None when nothing."""
-        shown = self.own_rubric.placeholders if self.own_rubric else frozenset()
-        missing = ", ".join(f"{{{name}}}" for name in sorted(shown - request.fields.keys()))
-        if not missing:
+        if self.own_rubric is None or self.own_rubric.placeholders <= request.fields.keys():
             return None
+        missing = ", ".join(f"{{{name}}}" for name in sorted(self.own_rubric.placeholders - request.fields.keys()))
         there = ", ".join(f"{{{name}}}" for name in request.fields) or "nothing"
         return (
             f"the rubric of judge {self._spec.asked.name} shows {missing}, which {request.benchmark} does not tell its "
             f"judge; it tells {there}"
         )
 
-    def _model(self, request: JudgeRequest) -> Model:
-        own = self._spec.asked
-        temperature = None if own.temperature is None else request.temperature or own.temperature
-        max_tokens = min((n for n in (request.max_tokens, own.max_tokens) if n is not None), default=None)
-        system = "\n".join(filter(None, (own.system_prompt, request.system))) or None
-        key = (temperature, max_tokens, system)
-        if key not in self._encoders:
-            spec = replace(own, temperature=temperature, max_tokens=max_tokens, system_prompt=system)
-            self._encoders.setdefault(key, self._encoder(spec))
-        return self._encoders[key]
+    def _prompt(self, request: JudgeRequest) -> str:
+        if self.own_rubric is None:
+            return request.prompt
+        if (missing := self.lacking(request)) is not None:
+            raise JudgeError(missing)
+        return self.own_rubric.render(request.fields)
+
+    def _for(self, request: JudgeRequest, max_tokens: int | None) -> tuple[Model, VerdictFingerprinter]:
+        """Returns what writes requests of this temperature, bound and system text."""
+        key = (request.temperature, max_tokens, request.system)
+        found = self._models.get(key)
+        if found is None:
+            own = self._spec.asked
+            spec = replace(
+                own,
+                temperature=None if own.temperature is None else request.temperature or own.temperature,
+                max_tokens=own.max_tokens if max_tokens is None else max_tokens,
+                system_prompt="\n".join(filter(None, (own.system_prompt, request.system))) or None,
+            )
+            model = self._encoder(spec)
+            found = self._models.setdefault(key, (model, VerdictFingerprinter(model.identity)))
+        return found
 
 
 def _encoded(model: Model, prompt: str) -> Request:

@@ -250,7 +250,7 @@ def test_whenever_it_is_killed_no_verdict_that_was_told_is_lost_or_asked_for_aga
                     for text in texts:
                         tasks.start_soon(ask, text)
             for text in set("abcdef"):
-                fingerprint = rig.judges[0].writer.write(request(text), 0).fingerprint
+                fingerprint = rig.judges[0].writer.fingerprint(request(text), 0)
                 assert fingerprint not in known or text not in model.asked, "it was there, and asked for again"
 
     for texts, after_s, script in rounds:

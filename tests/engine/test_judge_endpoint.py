@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from fakes import JudgeRig, ScriptedModel, model_spec, parameters
 
 from eyechart.adapters.base import Request
-from eyechart.engine.config_plan import JudgeSpec
+from eyechart.engine.config_plan import JudgeSpec, ModelSpec
 from eyechart.engine.judge_desk import JudgeDesk
 from eyechart.engine.judge_writer import JudgeWriter
 from eyechart.engine.limits import Gate, Limits
@@ -321,52 +322,64 @@ async def test_a_judge_that_is_busy_or_loading_is_waited_for(tmp_path: Path) -> 
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def identity(writer: JudgeWriter, **about: Any) -> dict[str, Any]:
-    return dict(writer._model(request("t", **about)).identity)
+def sent(spec: ModelSpec) -> ScriptedModel:
+    """Encodes a request as what can differ from request to request."""
+    model = parameters(spec)
+    about = {name: value for name, value in model.identity.items() if name != "model"}
+    model.encode = lambda messages: Request((json.dumps(about).encode(),), 9)
+    return model
+
+
+def asked_with(own: ModelSpec, **about: Any) -> dict[str, Any]:
+    """The parameters that a request is sent with."""
+    (chunk,) = JudgeWriter(JudgeSpec(own), sent).write(request("t", **about)).request.chunks
+    found: dict[str, Any] = json.loads(chunk)
+    return found
+
+
+STRICT = {"temperature": 1.5, "max_tokens": 3, "system": "Be strict."}
 
 
 def test_a_request_is_sent_as_rubric_and_judge_together_ask() -> None:
-    plain = JudgeWriter(JudgeSpec(model_spec(temperature=0.0)), parameters)
-    assert identity(plain)["temperature"] == 0.0
-    assert identity(plain, temperature=1.5, max_tokens=3, system="Be strict.") == {
-        "model": "m", "temperature": 1.5, "max_tokens": 3, "system_prompt": "Be strict.",
+    assert asked_with(model_spec()) == {"temperature": 0.0, "max_tokens": None, "system_prompt": None}
+    assert asked_with(model_spec(), **STRICT) == {"temperature": 1.5, "max_tokens": 3, "system_prompt": "Be strict."}
+    particular = model_spec(temperature=None, max_tokens=900, system_prompt="Think.")
+    assert asked_with(particular, **STRICT) == {
+        "temperature": None, "max_tokens": 3, "system_prompt": "Think.\nBe strict.",
     }  # fmt: skip
-    particular = JudgeWriter(
-        JudgeSpec(model_spec(temperature=None, max_tokens=900, system_prompt="Think.")), parameters
-    )
-    assert identity(particular, temperature=1.5, max_tokens=1000, system="Be strict.") == {
-        "model": "m", "temperature": None, "max_tokens": 900, "system_prompt": "Think.\nBe strict.",
-    }  # fmt: skip
-    assert identity(particular, max_tokens=3)["max_tokens"] == 3
-    warm = JudgeWriter(JudgeSpec(model_spec(temperature=0.7)), parameters)
-    assert (identity(warm)["temperature"], identity(warm, temperature=0.5)["temperature"]) == (0.7, 0.5)
+    assert asked_with(particular, max_tokens=1000)["max_tokens"] == 900
+    warm = model_spec(temperature=0.7)
+    assert (asked_with(warm)["temperature"], asked_with(warm, temperature=0.5)["temperature"]) == (0.7, 0.5)
 
 
 def test_every_part_of_a_request_is_in_its_fingerprint_and_nothing_else_is() -> None:
     writer = JudgeWriter(JudgeSpec(model_spec()), parameters)
-    base = writer.write(request("t"), 0).fingerprint
+    base = writer.fingerprint(request("t"), 0)
     changed = [
-        writer.write(request("u"), 0),
-        writer.write(request("t"), 1),
-        writer.write(request("t", temperature=0.5), 0),
-        writer.write(request("t", system="x"), 0),
-        writer.write(JudgeRequest("Memory", "t", 1, "r@1", "t"), 0),
-        writer.write(JudgeRequest("Memory", "t", 0, "r@2", "t"), 0),
-        JudgeWriter(JudgeSpec(model_spec(model="other")), parameters).write(request("t"), 0),
+        writer.fingerprint(request("u"), 0),
+        writer.fingerprint(request("t"), 1),
+        writer.fingerprint(request("t", temperature=0.5), 0),
+        writer.fingerprint(request("t", system="x"), 0),
+        writer.fingerprint(JudgeRequest("Memory", "t", 1, "r@1", "t"), 0),
+        writer.fingerprint(JudgeRequest("Memory", "t", 0, "r@2", "t"), 0),
+        JudgeWriter(JudgeSpec(model_spec(model="other")), parameters).fingerprint(request("t"), 0),
+        JudgeWriter(JudgeSpec(model_spec(max_tokens=9)), parameters).fingerprint(request("t"), 0),
     ]
-    assert len({base, *(written.fingerprint for written in changed)}) == 1 + len(changed)
-    assert writer.write(request("t", max_tokens=3), 0).fingerprint == base, "a rubric's bound is a part of the rubric"
+    assert len({base, *changed}) == 1 + len(changed)
+    assert writer.fingerprint(request("t", max_tokens=3), 0) == base, "a rubric's bound is a part of the rubric"
     elsewhere = JudgeSpec(model_spec(url="http://elsewhere/v1/chat/completions", nproc=9, retry=1, timeout_s=1.0))
-    assert JudgeWriter(elsewhere, parameters).write(JudgeRequest("Other", "9", 0, "r@1", "t"), 0).fingerprint == base
+    assert JudgeWriter(elsewhere, parameters).fingerprint(JudgeRequest("Other", "9", 0, "r@1", "t"), 0) == base
 
 
 def test_a_rubric_of_ones_own_takes_the_place_of_the_benchmarks() -> None:
     writer = JudgeWriter(JudgeSpec(model_spec(), rubric="Q: {question} A: {answer}"), parameters)
+    plain = JudgeWriter(JudgeSpec(model_spec()), parameters)
     asked = request("t", fields={"question": "why?", "answer": "because"})
-    written = writer.write(asked, 0)
-    assert written.request.chunks == (b"Q: why? A: because",)
-    assert written.rubric == writer.rubric(asked) == writer.own_rubric.name
-    with pytest.raises(
-        JudgeError, match=r"shows \{question\}, which Memory does not tell its judge; it tells \{answer\}"
-    ):
-        writer.write(request("t", fields={"answer": "x"}), 0)
+    assert writer.write(asked).request.chunks == (b"Q: why? A: because",)
+    assert writer.rubric(asked) == writer.own_rubric.name
+    assert writer.fingerprint(asked, 0) != plain.fingerprint(asked, 0)
+    told = r"shows \{question\}, which Memory does not tell its judge; it tells \{answer\}"
+    with pytest.raises(JudgeError, match=told):
+        writer.write(request("t", fields={"answer": "x"}))
+    with pytest.raises(JudgeError, match=told):
+        writer.fingerprint(request("t", fields={"answer": "x"}), 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyechart.engine.fingerprint import verdict_fingerprint
+from eyechart.engine.fingerprint import VerdictFingerprinter
 from eyechart.engine.journal import Journal, encode_line, read_answer, read_ledger
 from eyechart.engine.judgements import JudgeTally, encode_judgement, read_judgements, read_verdicts
 from eyechart.records import Failure, Judgement, Prediction, Usage
@@ -122,6 +122,10 @@ def test_an_answer_is_found_again_by_its_place(tmp_path: Path) -> None:
 ASKED = {"identity": {"model": "j", "temperature": 0}, "rubric": "r@1", "prompt": "p", "attempt": 0, "repeat": 0}
 
 
+def fingerprint(asked: dict) -> str:
+    return VerdictFingerprinter(asked["identity"]).of(**{k: v for k, v in asked.items() if k != "identity"})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -134,9 +138,9 @@ ASKED = {"identity": {"model": "j", "temperature": 0}, "rubric": "r@1", "prompt"
     ],
 )
 def test_whatever_determines_a_verdict_is_in_its_fingerprint(change: dict) -> None:
-    assert verdict_fingerprint(**ASKED) == verdict_fingerprint(**ASKED)
-    assert verdict_fingerprint(**ASKED) != verdict_fingerprint(**ASKED | change)
+    assert fingerprint(ASKED) == fingerprint(ASKED)
+    assert fingerprint(ASKED) != fingerprint(ASKED | change)
 
 
 def test_a_lone_surrogate_has_a_fingerprint() -> None:
-    assert verdict_fingerprint(**ASKED | {"prompt": "\ud800"}) != verdict_fingerprint(**ASKED | {"prompt": "\ud801"})
+    assert fingerprint(ASKED | {"prompt": "\ud800"}) != fingerprint(ASKED | {"prompt": "\ud801"})
