@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,19 @@ from eyechart.adapters.base import Request
 from eyechart.benchmarks.base import Benchmark, Scored
 from eyechart.engine.commit import GroupCommit, writing
 from eyechart.engine.config_plan import JudgeSpec, ModelSpec
+from eyechart.engine.evaluate import PREDICTIONS, evaluate_judged
 from eyechart.engine.fingerprint import Fingerprinter
 from eyechart.engine.journal import Journal, read_ledger, read_predictions
 from eyechart.engine.judge_desk import JudgeDesk
 from eyechart.engine.judge_endpoint import JudgeEndpoint
+from eyechart.engine.judge_stage import JudgeStage
 from eyechart.engine.judgements import read_judgements, read_verdicts
 from eyechart.engine.limits import Gate, Limits
 from eyechart.engine.pipeline import Pipeline, Settings
 from eyechart.engine.prepare import Job, Preparer
 from eyechart.engine.progress import JobProgress
 from eyechart.engine.replicas import Fleet
+from eyechart.engine.report import Entry
 from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
@@ -296,3 +299,55 @@ class JudgeRig:
 
     def lines(self) -> list[Judgement]:
         return list(read_judgements(self.path))
+
+
+class StagedRig(Rig):
+    """A rig whose only benchmark is judged while it is asked.
+
+    Attributes:
+        judged: what the judge was asked during the run, before the scoring at the end.
+        judged_s: seconds until the last of the answers was judged.
+        stage_about: settings of the stage.
+    """
+
+    def __init__(
+        self, path: Path, model: ScriptedModel, benchmark: MemoryBenchmark, judge: ScriptedModel, **about: Any
+    ):
+        self.bench_about = about.pop("bench", {})
+        self.stage_about = about.pop("stage", {})
+        super().__init__(path, model, benchmark, **about)
+        self.judge_rig = JudgeRig(path, judge, **self.bench_about)
+        self.judged: list[str] = []
+        self.entry: Entry | None = None
+        self.stage: JudgeStage | None = None
+
+    def journal(self, benchmark: MemoryBenchmark) -> Path:
+        return self.path / PREDICTIONS
+
+    def job(self, benchmark: MemoryBenchmark, journal: Any) -> Job:
+        plain = super().job(benchmark, journal)
+        self.desk.progress = self.judge_rig.progress = plain.progress
+        self.stage = JudgeStage(plain, self.desk, **self.stage_about)
+        self.tasks.start_soon(self.stage.run)
+        return replace(plain, heard=self.stage.heard, reused=self.stage.reused)
+
+    async def run(self) -> None:
+        started = anyio.current_time()
+        async with self.judge_rig.open() as self.desk, anyio.create_task_group() as self.tasks:
+            try:
+                await super().run()
+            finally:
+                self.stage.finish()
+            await self.stage.done.wait()
+            self.judged_s = anyio.current_time() - started
+            self.judged = list(self.judge_rig.models[0].asked)
+            self.entry = await self.scored(self.desk)
+
+    async def scored(self, desk: JudgeDesk) -> Entry:
+        return await evaluate_judged("m", self.benchmarks[0], self.path, limit=self.limit, desk=desk)
+
+    async def score_again(self, judge: ScriptedModel | None = None) -> Entry:
+        """Scores what is on disk, as a new process does."""
+        rig = JudgeRig(self.path, judge or ScriptedModel(), **self.bench_about)
+        async with rig.open() as desk:
+            return await self.scored(desk)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from fakes import JoinedBenchmark, JudgedBenchmark, JudgeRig, MemoryBenchmark, Rig, ScriptedModel
+from fakes import JoinedBenchmark, JudgedBenchmark, ScriptedModel, StagedRig
 
-from eyechart.engine.evaluate import PREDICTIONS, evaluate_judged
-from eyechart.engine.judge_desk import JudgeDesk
-from eyechart.engine.judge_stage import JudgeStage
+from eyechart.benchmarks.base import Scored
 from eyechart.engine.limits import Limits
-from eyechart.engine.prepare import Job
 from eyechart.engine.report import Entry
 from eyechart.errors import BadRequest, Transport
+from eyechart.records import Cell, Sample
 from eyechart.scoring.protocol import VLMEVAL
 
 UNREADABLE = "?"
@@ -25,58 +23,6 @@ UNREADABLE = "?"
 @pytest.fixture
 def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
     return virtual_time
-
-
-class StagedRig(Rig):
-    """A rig whose only benchmark is judged while it is asked.
-
-    Attributes:
-        judged: what the judge was asked during the run, before the scoring at the end.
-        judged_s: seconds until the last of the answers was judged.
-        stage_about: settings of the stage.
-    """
-
-    def __init__(
-        self, path: Path, model: ScriptedModel, benchmark: MemoryBenchmark, judge: ScriptedModel, **about: Any
-    ):
-        self.bench_about = about.pop("bench", {})
-        self.stage_about = about.pop("stage", {})
-        super().__init__(path, model, benchmark, **about)
-        self.judge_rig = JudgeRig(path, judge, **self.bench_about)
-        self.judged: list[str] = []
-        self.entry: Entry | None = None
-        self.stage: JudgeStage | None = None
-
-    def journal(self, benchmark: MemoryBenchmark) -> Path:
-        return self.path / PREDICTIONS
-
-    def job(self, benchmark: MemoryBenchmark, journal: Any) -> Job:
-        plain = super().job(benchmark, journal)
-        self.desk.progress = self.judge_rig.progress = plain.progress
-        self.stage = JudgeStage(plain, self.desk, **self.stage_about)
-        self.tasks.start_soon(self.stage.run)
-        return replace(plain, heard=self.stage.heard, reused=self.stage.reused)
-
-    async def run(self) -> None:
-        started = anyio.current_time()
-        async with self.judge_rig.open() as self.desk, anyio.create_task_group() as self.tasks:
-            try:
-                await super().run()
-            finally:
-                self.stage.finish()
-            await self.stage.done.wait()
-            self.judged_s = anyio.current_time() - started
-            self.judged = list(self.judge_rig.models[0].asked)
-            self.entry = await self.scored(self.desk)
-
-    async def scored(self, desk: JudgeDesk) -> Entry:
-        return await evaluate_judged("m", self.benchmarks[0], self.path, limit=self.limit, desk=desk)
-
-    async def score_again(self, judge: ScriptedModel | None = None) -> Entry:
-        """Scores what is on disk, as a new process does."""
-        rig = JudgeRig(self.path, judge or ScriptedModel(), **self.bench_about)
-        async with rig.open() as desk:
-            return await self.scored(desk)
 
 
 def unclear(**about: Any) -> ScriptedModel:
@@ -297,3 +243,20 @@ async def test_a_file_that_breaks_off_is_no_trouble_for_the_stage(tmp_path: Path
     rig = StagedRig(tmp_path, unclear(), Broken(9), says())
     await rig.run()
     assert (len(rig.lines()), rig.entry.error) == (4, "row 5 is broken")
+
+
+@pytest.mark.anyio
+async def test_what_needs_no_judge_is_scored_in_a_thread(tmp_path: Path) -> None:
+    class Watched(JudgedBenchmark):
+        def score(self, sample: Sample, prediction: Cell) -> Scored:
+            threads.append(threading.current_thread())
+            return super().score(sample, prediction)
+
+    threads: list[threading.Thread] = []
+    rig = StagedRig(tmp_path, unclear(), Watched(40), says())
+    await rig.run()
+    threads.clear()
+    again = StagedRig(tmp_path, unclear(), Watched(40), says())
+    await again.run()
+    assert len(threads) == 80, "once when the old answers are read, once at the end"
+    assert threading.main_thread() not in threads

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyechart.engine.fingerprint import VerdictFingerprinter
@@ -38,6 +38,7 @@ def judgements(draw: st.DrawFn) -> Judgement:
     )
 
 
+@settings(max_examples=40)
 @given(written=st.lists(judgements(), max_size=8), data=st.data())
 def test_a_cut_at_any_byte_loses_only_the_line_it_hits(tmp_path_factory, written, data) -> None:
     path = tmp_path_factory.mktemp("journal") / "judgements.jsonl"
@@ -56,6 +57,7 @@ def test_a_cut_at_any_byte_loses_only_the_line_it_hits(tmp_path_factory, written
     assert list(read_judgements(path)) == whole + written
 
 
+@settings(max_examples=40)
 @given(lines=st.lists(judgements(), max_size=8))
 def test_the_first_reply_stands_and_ends_a_refusal(tmp_path_factory, lines) -> None:
     path = tmp_path_factory.mktemp("journal") / "judgements.jsonl"
