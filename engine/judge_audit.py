@@ -16,13 +16,14 @@ from anyio import create_task_group, to_thread
 
 from ..benchmarks.base import Benchmark, Scored
 from ..benchmarks.load import load_benchmark
-from ..errors import ConfigError, JudgeError
+from ..benchmarks.scoring_run import answered_items, flagged
+from ..errors import ConfigError, DataError, JudgeError
 from ..records import Cell, Sample
 from ..scoring.agreement import Agreement, agreement
 from .commit import GroupCommit, writing
 from .config_plan import RunPlan
 from .evaluate import counted
-from .hearing import Told, from_judge, from_stored
+from .hearing import Hearing, Told, from_judge, from_stored
 from .journal import Journal
 from .judge_desk import JudgeDesk
 from .judge_endpoint import JudgeEndpoint
@@ -120,7 +121,7 @@ async def audit_run(plan: RunPlan, run_dir: Path, *, ask: int = 0, shown: int = 
         seed: draws the answers to ask about, and the samples.
 
     Raises:
-        ConfigError: the run has no judge, or none of its benchmarks asks one.
+        ConfigError: a judge is to be asked, and there is none.
         DataError: a benchmark's file is missing.
         JudgeError: the judge cannot be used, where it is to be asked.
         RunLocked: another process writes the run, where the judge is to be asked.
@@ -129,8 +130,8 @@ async def audit_run(plan: RunPlan, run_dir: Path, *, ask: int = 0, shown: int = 
     load = partial(load_benchmark, data_root=plan.data_root, protocol=plan.protocol)
     benchmarks = [await to_thread.run_sync(load, name) for name in dict.fromkeys(plan.data)]
     judges = make_judges(plan, benchmarks, _ignore)
-    if not judges:
-        raise ConfigError(f"nothing to audit: in the run in {run_dir} no judge reads any answer")
+    if ask and not judges:
+        raise ConfigError(f"no judge reads any answer of the run in {run_dir}, so that there is none to ask")
     try:
         with ExitStack() as stack:
             if ask:
@@ -138,7 +139,7 @@ async def audit_run(plan: RunPlan, run_dir: Path, *, ask: int = 0, shown: int = 
                 await greet_judges(judges)
             audits = []
             for spec in plan.models:
-                for benchmark in (b for b in benchmarks if b.asks_judge):
+                for benchmark in benchmarks:
                     job = _Job(spec.name, benchmark, run_dir / spec.name / benchmark.name, plan.limit, shown, seed)
                     audits.append(await job.audit(judges, ask))
             return audits
@@ -152,6 +153,15 @@ def _ignore(text: str) -> None:
     del text
 
 
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Samples with answer and failure, the score of each, and the units that a judge was asked about."""
+
+    items: Sequence[tuple[Sample, Cell, bool]]
+    scored: Sequence[Scored | None]
+    hearings: Sequence[Hearing] = ()
+
+
 @dataclass(slots=True)
 class _Job:
     model: str
@@ -163,35 +173,48 @@ class _Job:
 
     async def audit(self, judges: Sequence[JudgeEndpoint], ask: int) -> JobAudit:
         path = self.folder / JUDGEMENTS
-        ledger = await to_thread.run_sync(read_verdicts, path)
         progress = JobProgress(self.model, self.benchmark.name)
+        if not judges or not self.benchmark.asks_judge:
+            return await self._look(None, 0)
         if not ask:
+            ledger = await to_thread.run_sync(read_verdicts, path)
             return await self._look(JudgeDesk(judges, ledger, None, progress), 0)
         with Journal(path) as journal:
-            commit = GroupCommit(journal)
+            ledger, commit = await to_thread.run_sync(read_verdicts, path), GroupCommit(journal)
             async with writing([commit]):
                 return await self._look(JudgeDesk(judges, ledger, commit, progress), ask)
 
-    async def _look(self, desk: JudgeDesk, ask: int) -> JobAudit:
+    async def _look(self, desk: JudgeDesk | None, ask: int) -> JobAudit:
         entry, answered = await to_thread.run_sync(counted, self.model, self.benchmark, self.folder, self.limit)
         if entry.error is not None or not answered:
             return JobAudit(self.model, self.benchmark.name, failed=entry.tally.failed, error=entry.error)
-        scoring = JudgedScoring(self.benchmark, answered, entry.tally.answers, desk)
-        await to_thread.run_sync(scoring.look_up)
-        by_rules = await to_thread.run_sync(lambda: [*self._read_by_rules(scoring)])
-        second = await to_thread.run_sync(self._stored_opinions, desk, by_rules)
+        try:
+            scores = await to_thread.run_sync(self._scores, answered, entry.tally.answers, desk)
+        except DataError as error:
+            return JobAudit(self.model, self.benchmark.name, failed=entry.tally.failed, error=str(error))
+        by_rules = await to_thread.run_sync(lambda: [*self._read_by_rules(scores)])
+        second: dict[str, Told[Scored | None]] = {}
         unsaid: dict[str, str] = {}
-        if ask:
-            drawn = self._drawn(by_rules, ask)
-            second |= await self._asked_opinions(desk, drawn, unsaid)
-        return await to_thread.run_sync(self._told, scoring, desk, by_rules, second, unsaid)
+        if desk is not None:
+            second |= await to_thread.run_sync(self._stored_opinions, desk, by_rules)
+            second |= await self._asked_opinions(desk, self._drawn(by_rules, ask), unsaid)
+        return await to_thread.run_sync(self._told, scores, desk, by_rules, second, unsaid)
+
+    def _scores(self, answered: Sequence[Sample], predictions: Mapping[str, Cell], desk: JudgeDesk | None) -> _Scores:
+        """Scores the answers by rules and stored verdicts. Blocking."""
+        if desk is not None:
+            scoring = JudgedScoring(self.benchmark, answered, predictions, desk)
+            scoring.look_up()
+            return _Scores(scoring.items, scoring.scored, scoring.hearings)
+        items = answered_items(self.benchmark, answered, predictions)
+        return _Scores(items, [flagged(self.benchmark.score(sample, answer), lost) for sample, answer, lost in items])
 
     # -- what both can read ------------------------------------------------------------------------------------------
 
-    def _read_by_rules(self, scoring: JudgedScoring) -> Iterator[tuple[_Answer, Scored]]:
+    def _read_by_rules(self, scores: _Scores) -> Iterator[tuple[_Answer, Scored]]:
         """Yields the answers that the exact rules read, with what they make of them."""
-        asked = {index for hearing in scoring.hearings for index in hearing.asked}
-        for sample, answer, failed in scoring.items:
+        asked = {index for hearing in scores.hearings for index in hearing.asked}
+        for sample, answer, failed in scores.items:
             if failed or sample.index in asked:
                 continue
             exact = self.benchmark.score(sample, answer)
@@ -236,14 +259,14 @@ class _Job:
 
     def _told(
         self,
-        scoring: JudgedScoring,
-        desk: JudgeDesk,
+        scores: _Scores,
+        desk: JudgeDesk | None,
         by_rules: Sequence[tuple[_Answer, Scored]],
         second: Mapping[str, Told[Scored | None]],
         unsaid: Mapping[str, str],
     ) -> JobAudit:
         exact = {sample.index: scored for (sample, _), scored in by_rules}
-        cases = [*self._cases(scoring, exact, second)]
+        cases = [*self._cases(scores, exact, second)]
         pairs = [(c.by_rules, c.by_judge) for c in cases if c.by_rules is not None and c.by_judge is not None]
         kinds = {
             "disagreements": [c for c in cases if None not in (c.by_rules, c.by_judge) and c.by_rules != c.by_judge],
@@ -251,30 +274,30 @@ class _Job:
             "by_judge": [c for c in cases if c.by_rules is None and c.by_judge is not None],
             "unparsed": [c for c in cases if c.by_rules is None and c.by_judge is None and c.rule == "none"],
         }
-        failed = sum(failed for _, _, failed in scoring.items)
-        rules = Counter(str(s.record.get("rule")) for s in scoring.scored if s is not None and not s.failed)
+        failed = sum(failed for _, _, failed in scores.items)
+        rules = Counter(str(s.record.get("rule")) for s in scores.scored if s is not None and not s.failed)
         return JobAudit(
             model=self.model,
             benchmark=self.benchmark.name,
-            answers=len(scoring.items) - failed,
+            answers=len(scores.items) - failed,
             failed=failed,
             rules=dict(rules.most_common()),
             by_rules=sum(n for rule, n in rules.items() if rule not in (*_OF_NO_RULE, "judge")),
             by_judge=rules["judge"],
             unparsed=rules["none"],
-            missing=sum(scored is None for scored in scoring.scored),
-            judges=judge_summary(self.benchmark, desk, scoring.hearings),
+            missing=sum(scored is None for scored in scores.scored),
+            judges=judge_summary(self.benchmark, desk, scores.hearings) if desk else (),
             compared=agreement(pairs),
             unsaid=dict(unsaid),
             cases={kind: self._some(found) for kind, found in kinds.items()},
         )
 
     def _cases(
-        self, scoring: JudgedScoring, exact: Mapping[str, Scored], second: Mapping[str, Told[Scored | None]]
+        self, scores: _Scores, exact: Mapping[str, Scored], second: Mapping[str, Told[Scored | None]]
     ) -> Iterator[Case]:
         verdict = self.benchmark.verdict
-        asked = {index: found for hearing in scoring.hearings for index, found in hearing.asked.items()}
-        for (sample, answer, failed), scored in zip(scoring.items, scoring.scored, strict=True):
+        asked = {index: found for hearing in scores.hearings for index, found in hearing.asked.items()}
+        for (sample, answer, failed), scored in zip(scores.items, scores.scored, strict=True):
             if failed or scored is None:
                 continue
             by_rules, opinion = exact.get(sample.index), second.get(sample.index)

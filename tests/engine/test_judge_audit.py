@@ -152,7 +152,11 @@ async def test_asking_needs_the_run_for_itself_and_looking_does_not(run) -> None
 
 
 @pytest.mark.anyio
-async def test_a_run_without_a_judge_has_nothing_to_audit(run) -> None:
+async def test_of_a_run_without_a_judge_the_rules_are_told(run) -> None:
     plan, run_dir, _ = run
-    with pytest.raises(ConfigError, match="no judge reads any answer"):
-        await audit_run(replace(plan, judges=()), run_dir)
+    plan = replace(plan, judges=())
+    (audit,) = await audit_run(plan, run_dir)
+    assert (audit.answers, audit.by_rules, audit.by_judge, audit.unparsed, audit.judges) == (22, 7, 0, 15, ())
+    assert len(audit.cases["unparsed"]) == 3
+    with pytest.raises(ConfigError, match="there is none to ask"):
+        await audit_run(plan, run_dir, ask=1)
