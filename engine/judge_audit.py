@@ -305,7 +305,8 @@ class _Job:
             if by_rules is None and sample.index in asked:
                 reply, by_judge = asked[sample.index].reply, verdict(scored)
             elif opinion is not None and opinion.result is not None:
-                reply, by_judge = opinion.asked[sample.index].reply, verdict(opinion.result)
+                found = opinion.asked.get(sample.index)
+                reply, by_judge = found.reply if found else None, verdict(opinion.result)
             yield Case(
                 index=sample.index,
                 answer=_short(str(answer)),

@@ -81,6 +81,7 @@ class JudgeDesk:
         )
         self.progress = progress
         self.ledger = ledger
+        self._judges = tuple(judges)
         self._commit = commit
         self._utc_now = utc_now
         self._refused: set[str] = set()
@@ -89,12 +90,12 @@ class JudgeDesk:
     @property
     def reach(self) -> int:
         """Answers that are worth being judged at a time."""
-        return sum(judge.fleet.reach for judge in {voice.judge for voice in self.voices})
+        return sum(judge.fleet.reach for judge in self._judges)
 
     @property
     def closed(self) -> bool:
         """Whether the deciding judge is not asked any more."""
-        return self.voices[0].judge.closed is not None
+        return self._judges[0].closed is not None
 
     def stored(self, voice: Voice, request: JudgeRequest) -> str | None:
         """Returns the reply that is there already, None where it has to be asked for. Safe in any thread.
@@ -137,7 +138,9 @@ class JudgeDesk:
     async def _have_it_said(self, voice: Voice, request: JudgeRequest, fingerprint: str) -> None:
         judge, commit = voice.judge, self._commit
         if commit is None:
-            raise JudgeError("nobody is asked")
+            raise JudgeError("this verdict is not stored, and nobody is asked")
+        written = judge.writer.write(request)
+        bounded = written.unbounded is not None and not judge.thinks
 
         async def keep(outcome: Outcome) -> None:
             reply = outcome.reply
@@ -164,8 +167,6 @@ class JudgeDesk:
             if reply is None:
                 self._refused.add(fingerprint)
 
-        written = judge.writer.write(request)
-        bounded = written.unbounded is not None and not judge.thinks
         if bounded:
             await judge.ask(written.request, sample=request.index, progress=self.progress, keep=keep)
             if self._found(fingerprint) is not None:

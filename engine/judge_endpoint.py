@@ -211,7 +211,7 @@ class JudgeEndpoint:
         policy = replace(self._policy, tries=_GREETING_TRIES)
         tries = Tries(self.fleet, policy, Health(patience_s=policy.patience_s, startup_patience_s=_SILENCE_S))
         request = self.writer.encode(_GREETING)
-        question = _Question(request, "of the greeting", JobProgress(self.name, ""), _forget)
+        question = _Question(request, "greeting", JobProgress(self.name, ""), _forget)
         while True:
             try:
                 found = await self._once(question, tries)
@@ -228,8 +228,8 @@ class JudgeEndpoint:
 
     def _unusable(self, why: str) -> JudgeError:
         return JudgeError(
-            f"judge {self.name} cannot be used: {why.rstrip('.')}. Check its address, name, key and parameters, or "
-            "score by exact rules alone (judge: exact_matching)"
+            f"judge {self.name} cannot be used: {why.rstrip('.')}. Check its address, name, key and parameters "
+            "(eyechart doctor helps), or score by exact rules alone (judge: exact_matching)"
         )
 
     async def _is_well(self, successes_before: int) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 import anyio
@@ -13,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from ..benchmarks.base import Benchmark
 from ..benchmarks.scoring_run import SCORING_FAULTS
-from ..errors import ConfigError, EyechartError, JudgeError
+from ..errors import ConfigError, DataError, JudgeError
 from ..scoring.judge import JudgeRequest
 from .commit import GroupCommit, writing
 from .config_plan import RunPlan
@@ -32,6 +33,7 @@ __all__ = ["Judging", "greet_judges", "judge_identities", "make_judges", "open_j
 
 _UNREADABLE: Final = "?"
 """An answer that hardly any rule reads, to see what a benchmark asks its judge."""
+_LOOKED_AT: Final = 20
 
 
 def make_judges(plan: RunPlan, benchmarks: Sequence[Benchmark], tell: Callable[[str], None]) -> list[JudgeEndpoint]:
@@ -58,7 +60,7 @@ def make_judges(plan: RunPlan, benchmarks: Sequence[Benchmark], tell: Callable[[
 
 
 def _first_request(benchmark: Benchmark) -> JudgeRequest | None:
-    """Returns what a benchmark asks its judge about its first sample, None where that cannot be found out."""
+    """Returns what a benchmark asks its judge about one of its first samples, None where that cannot be found out."""
     found: list[JudgeRequest] = []
 
     async def listen(request: JudgeRequest) -> str:
@@ -66,12 +68,14 @@ def _first_request(benchmark: Benchmark) -> JudgeRequest | None:
         raise JudgeError("nobody is asked")
 
     try:
-        sample = next(benchmark.samples(), None)
-        if sample is not None:
-            benchmark.judge_unit([(sample, _UNREADABLE)], listen).send(None)
-    except (EyechartError, StopIteration, *SCORING_FAULTS):
-        pass  # a file that breaks off, or a row that cannot be judged, is told when its turn comes
-    return found[0] if found else None
+        for sample in islice(benchmark.samples(), _LOOKED_AT):
+            with suppress(JudgeError, StopIteration):
+                benchmark.judge_unit([(sample, _UNREADABLE)], listen).send(None)
+            if found:
+                return found[0]
+    except (DataError, *SCORING_FAULTS):
+        return None  # a file that breaks off, or a row that cannot be scored, is told when its turn comes
+    return None
 
 
 async def greet_judges(judges: Sequence[JudgeEndpoint]) -> None:
