@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
+
+from anyio import to_thread
 
 from ..benchmarks.base import Benchmark, Scored
 from ..errors import JudgeError
@@ -20,6 +23,8 @@ __all__ = [
     "Hearing",
     "Opinion",
     "Told",
+    "Unsaid",
+    "ask_for",
     "decision",
     "from_judge",
     "from_stored",
@@ -28,6 +33,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_NONE_LOST: Final[Mapping[Any, str]] = MappingProxyType({})
 
 Answers: TypeAlias = Sequence[tuple[Sample, Cell]]
 """The answers of one unit, in file order, as scoring reads them."""
@@ -76,49 +82,85 @@ class Hearing:
         return first.asked if first else {}
 
 
-class _Unsaid(Exception):
-    """A verdict that is not stored."""
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """A verdict that is not stored: whose, and on what."""
+
+    voice: Voice
+    request: JudgeRequest
 
 
-def hear_stored(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Hearing | None:
-    """Judges a unit by what has been said already; None when a verdict is missing. Safe in any thread.
+def hear_stored(
+    benchmark: Benchmark, answers: Answers, desk: JudgeDesk, lost: Mapping[Voice, str] = _NONE_LOST
+) -> Hearing | Unsaid:
+    """Judges a unit by what has been said already, or returns what has to be asked next. Blocking; in any thread.
+
+    Args:
+        benchmark: whose answers they are.
+        answers: the unit.
+        desk: its judges.
+        lost: voices that are only compared and have no verdict, with the reason.
 
     Raises:
         DataError: a row cannot be scored.
-        JudgeError: a judge cannot be asked this at all.
+        JudgeError: the deciding judge cannot be asked this at all.
     """
     opinions: list[Opinion | None] = []
+    reasons = dict(lost)
     for voice in desk.voices:
-        found = from_stored(desk, voice, partial(benchmark.judge_unit, answers))
-        if found is None:
-            return None
-        opinions.append(Opinion(*found))
-        if not found.asked:
+        opinion = None
+        if voice not in reasons:
+            try:
+                found = from_stored(desk, voice, partial(benchmark.judge_unit, answers))
+            except JudgeError as error:
+                if voice.decides:
+                    raise
+                reasons[voice] = str(error)
+            else:
+                if isinstance(found, Unsaid):
+                    return found
+                opinion = Opinion(*found)
+        opinions.append(opinion)
+        if opinion is not None and not opinion.asked:
             break
-    return _hearing(benchmark, desk, opinions)
+    deciding = [o for voice, o in zip(desk.voices, opinions, strict=False) if voice.decides and o is not None]
+    return Hearing(decision(benchmark, deciding), opinions, next(iter(reasons.values()), None))
 
 
-async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Hearing:
-    """Judges a unit, asking for the verdicts that are missing.
+async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk, unsaid: Unsaid | None = None) -> Hearing:
+    """Judges a unit, asking for the verdicts that are missing. Scoring itself happens in a worker thread.
+
+    Args:
+        benchmark: whose answers they are.
+        answers: the unit.
+        desk: its judges.
+        unsaid: what has to be asked first, where that is known.
 
     Raises:
         DataError: a row cannot be scored.
         JudgeError: the deciding judge has no verdict.
     """
-    opinions: list[Opinion | None] = []
-    unsaid: str | None = None
-    for voice in desk.voices:
-        opinion = None
-        try:
-            opinion = Opinion(*await from_judge(desk, voice, partial(benchmark.judge_unit, answers)))
-        except JudgeError as error:
-            if voice.decides:
-                raise
-            unsaid = str(error)
-        opinions.append(opinion)
-        if opinion is not None and not opinion.asked:
-            break
-    return replace(_hearing(benchmark, desk, opinions), unsaid=unsaid)
+    lost: dict[Voice, str] = {}
+    look = partial(hear_stored, benchmark, answers, desk, lost)
+    found: Hearing | Unsaid = await to_thread.run_sync(look) if unsaid is None else unsaid
+    while isinstance(found, Unsaid):
+        await ask_for(desk, found, lost)
+        found = await to_thread.run_sync(look)
+    return found
+
+
+async def ask_for(desk: JudgeDesk, unsaid: Unsaid, lost: dict[Voice, str]) -> None:
+    """Has a verdict said; where a judge that is only compared has none, the reason goes to `lost`.
+
+    Raises:
+        JudgeError: the deciding judge has no verdict.
+    """
+    try:
+        await desk.ask(unsaid.voice, unsaid.request)
+    except JudgeError as error:
+        if unsaid.voice.decides:
+            raise
+        lost[unsaid.voice] = str(error)
 
 
 class Told(NamedTuple, Generic[T]):
@@ -128,8 +170,13 @@ class Told(NamedTuple, Generic[T]):
     asked: Mapping[str, Asked]
 
 
-def from_stored(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coroutine[Any, Any, T]]) -> Told[T] | None:
-    """Does work that asks a judge, with stored verdicts alone; None when one is missing. Safe in any thread.
+class _NotStored(Exception):
+    def __init__(self, request: JudgeRequest) -> None:
+        self.request = request
+
+
+def from_stored(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coroutine[Any, Any, T]]) -> Told[T] | Unsaid:
+    """Does work that asks a judge, with stored verdicts alone, or returns what has to be asked next. Blocking.
 
     Raises:
         DataError: a row cannot be scored.
@@ -140,18 +187,19 @@ def from_stored(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coroutine
     async def look_up(request: JudgeRequest) -> str:
         reply = desk.stored(voice, request)
         if reply is None:
-            raise _Unsaid
+            raise _NotStored(request)
         asked[request.index] = Asked(voice.judge.writer.rubric(request), reply)
         return reply
 
-    # Driven by hand: where everything is stored it runs through without an event loop, in any thread.
+    # Driven by hand: it awaits nothing but look_up, which never waits, so that no event loop is needed. Rules that take
+    # seconds for a long answer so hold up no request.
     running = work(look_up)
     try:
         running.send(None)
     except StopIteration as end:
         return Told(end.value, asked)
-    except _Unsaid:
-        return None
+    except _NotStored as missing:
+        return Unsaid(voice, missing.request)
     running.close()
     raise TypeError("the scoring of a benchmark awaits something else than its judge")
 
@@ -163,19 +211,10 @@ async def from_judge(desk: JudgeDesk, voice: Voice, work: Callable[[Judge], Coro
         DataError: a row cannot be scored.
         JudgeError: there is no verdict.
     """
-    asked: dict[str, Asked] = {}
-
-    async def ask(request: JudgeRequest) -> str:
-        reply = await desk.ask(voice, request)
-        asked[request.index] = Asked(voice.judge.writer.rubric(request), reply)
-        return reply
-
-    return Told(await work(ask), asked)
-
-
-def _hearing(benchmark: Benchmark, desk: JudgeDesk, opinions: Sequence[Opinion | None]) -> Hearing:
-    deciding = [o for voice, o in zip(desk.voices, opinions, strict=False) if voice.decides and o is not None]
-    return Hearing(decision(benchmark, deciding), opinions)
+    look: Callable[[], Told[T] | Unsaid] = partial(from_stored, desk, voice, work)
+    while isinstance(found := await to_thread.run_sync(look), Unsaid):
+        await desk.ask(voice, found.request)
+    return found
 
 
 def decision(benchmark: Benchmark, opinions: Sequence[Opinion]) -> Sequence[Scored]:

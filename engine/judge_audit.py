@@ -23,7 +23,7 @@ from ..scoring.agreement import Agreement, agreement
 from .commit import GroupCommit, writing
 from .config_plan import RunPlan
 from .evaluate import counted
-from .hearing import Hearing, Told, from_judge, from_stored
+from .hearing import Hearing, Told, Unsaid, from_judge, from_stored
 from .journal import Journal
 from .judge_desk import JudgeDesk
 from .judge_endpoint import JudgeEndpoint
@@ -231,7 +231,7 @@ class _Job:
         found = {}
         for (sample, answer), _ in answers:
             told = from_stored(desk, desk.voices[0], partial(self.benchmark.second_opinion, sample, answer))
-            if told is not None and told.result is not None:
+            if not isinstance(told, Unsaid) and told.result is not None:
                 found[sample.index] = told
         return found
 

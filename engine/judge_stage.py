@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -14,9 +15,9 @@ from anyio import create_task_group, to_thread
 from ..benchmarks.scoring_run import SCORING_FAULTS
 from ..errors import DataError, JudgeError
 from ..records import Prediction, Sample
-from .hearing import Hearing, hear, hear_stored
+from .hearing import Hearing, Unsaid, ask_for, hear_stored
 from .journal import Entry, read_answer
-from .judge_desk import JudgeDesk
+from .judge_desk import JudgeDesk, Voice
 from .judge_units import Unit, Units, weight
 from .prepare import Job
 
@@ -29,13 +30,32 @@ _MOST_REREAD: Final = 10_000
 _Stored: TypeAlias = tuple[Sample, Entry]
 
 
+@dataclass(slots=True)
+class _Case:
+    """A unit that is looked at, asked about, and looked at again.
+
+    Attributes:
+        unit: its answers.
+        size: bytes that it holds.
+        live: one of its answers came in this run, so that it counts for the running score.
+        unsaid: what a judge has to be asked next; None before it is looked at.
+        lost: judges that are only compared and have no verdict.
+    """
+
+    unit: Unit
+    size: int
+    live: bool
+    unsaid: Unsaid | None = None
+    lost: dict[Voice, str] = field(default_factory=dict)
+
+
 class JudgeStage:
     """Has the answers of one job judged as they come.
 
-    The pipeline tells it every answer that is on disk (`heard`); it never holds the pipeline up. Whatever needs no
-    judge, or whose verdict is there, is done with at once; the rest queues up, and as many units are judged at a time
-    as the judges' limits are worth. Answers of an earlier run are read from the journal beside that, as the queue has
-    room.
+    The pipeline tells it every answer that is on disk (`heard`); it never holds the pipeline up. Units are looked at in
+    a worker thread, as many at once as have come together. Whatever needs no judge, or whose verdict is there, is done
+    with then; the rest queues up for the judges, as many at a time as their limits are worth, and is looked at again
+    with the verdict. Answers of an earlier run are read from the journal beside that, as the queue has room.
 
     It exists to lose no time, not to judge everything: what does not fit into `room`, or gets no verdict, is left for
     the scoring at the end, which asks for whatever is missing.
@@ -50,7 +70,7 @@ class JudgeStage:
         Args:
             job: whose answers are judged.
             desk: its judges.
-            room: bytes of answers that may queue up.
+            room: bytes of answers that it may hold.
         """
         self.done = anyio.Event()
         self._job = job
@@ -59,10 +79,11 @@ class JudgeStage:
         self._progress = job.progress
         self._units = Units(job.benchmark, job.limit)
         self._room = room
-        self._queue: deque[Unit] = deque()
         self._held = 0
-        self._alive = 0
-        self._fresh = 0
+        self._incoming: deque[_Case] = deque()
+        self._queue: deque[_Case] = deque()
+        self._workers = 0
+        self._fresh_workers = 0
         self._feeding = True
         self._finishing = False
         self._wake = anyio.Event()
@@ -74,9 +95,8 @@ class JudgeStage:
     def heard(self, sample: Sample, prediction: Prediction) -> None:
         """Takes in an answer, or a failure, that has reached the journal."""
         unit = self._units.add(sample, self._answer(prediction))
-        if unit is not None:
-            self._look(unit)
-        self._wake.set()
+        if unit is not None and self._held + (size := weight(unit)) <= self._room:
+            self._bring(_Case(unit, size, live=True))
 
     def reused(self, sample: Sample, entry: Entry) -> None:
         """Takes in an answer of an earlier run that still holds; safe in any thread. A few too many are forgotten."""
@@ -94,63 +114,80 @@ class JudgeStage:
             async with create_task_group() as tasks:
                 tasks.start_soon(self._feed)
                 while not self._at_end():
-                    while len(self._queue) > self._fresh and self._alive < 2 * self._desk.reach:
-                        self._alive += 1
-                        self._fresh += 1
+                    if self._incoming:
+                        await self._look()
+                    while len(self._queue) > self._fresh_workers and self._workers < 2 * self._desk.reach:
+                        self._workers += 1
+                        self._fresh_workers += 1
                         tasks.start_soon(self._work)
-                    self._wake = anyio.Event()
-                    await self._wake.wait()
+                    if not self._incoming and not self._at_end():
+                        self._wake = anyio.Event()
+                        await self._wake.wait()
         finally:
             self.done.set()
 
     def _at_end(self) -> bool:
-        return self._finishing and not (self._queue or self._alive or self._feeding)
+        return self._finishing and not (self._incoming or self._queue or self._workers or self._feeding)
 
     # -- one unit ----------------------------------------------------------------------------------------------------
 
-    def _look(self, unit: Unit) -> None:
-        """Scores a unit where no judge has to be asked, and queues it up where one has to be."""
-        try:
-            hearing = hear_stored(self._benchmark, unit, self._desk)
-        except (DataError, JudgeError, *SCORING_FAULTS):
-            return  # the final scoring says so
-        if hearing is None:
-            self._enqueue(unit)
-        else:
-            self._note(hearing)
+    def _bring(self, case: _Case) -> None:
+        self._held += case.size
+        self._incoming.append(case)
+        self._wake.set()
 
-    def _enqueue(self, unit: Unit) -> None:
-        self._progress.to_judge += 1
-        size = weight(unit)
-        if self._held + size <= self._room:
-            self._queue.append(unit)
-            self._held += size
+    async def _look(self) -> None:
+        """Scores units where all is said, and queues the others up."""
+        cases = [self._incoming.popleft() for _ in range(min(_CHUNK, len(self._incoming)))]
+        for case, found in zip(cases, await to_thread.run_sync(self._looked_at, cases), strict=True):
+            if not isinstance(found, Unsaid):
+                self._close(case, found)
+                continue
+            if case.unsaid is None:
+                self._progress.to_judge += 1
+            case.unsaid = found
+            self._queue.append(case)
+
+    def _looked_at(self, cases: Sequence[_Case]) -> list[Hearing | Unsaid | None]:
+        """Returns what is to be said of each unit; None of one that cannot be scored. Blocking."""
+        found: list[Hearing | Unsaid | None] = []
+        for case in cases:
+            try:
+                found.append(hear_stored(self._benchmark, case.unit, self._desk, case.lost))
+            except (DataError, JudgeError, *SCORING_FAULTS):
+                found.append(None)  # the final scoring says so
+        return found
 
     async def _work(self) -> None:
-        self._fresh -= 1
+        self._fresh_workers -= 1
         try:
-            while self._queue and self._alive <= 2 * self._desk.reach:
-                unit = self._queue.popleft()
-                self._held -= weight(unit)
+            while self._queue and self._workers <= 2 * self._desk.reach:
+                case = self._queue.popleft()
                 self._changed.set()
-                await self._judge(unit)
+                await self._ask(case)
         finally:
-            self._alive -= 1
+            self._workers -= 1
             self._wake.set()
 
-    async def _judge(self, unit: Unit) -> None:
+    async def _ask(self, case: _Case) -> None:
+        assert case.unsaid is not None
         try:
-            hearing = await hear(self._benchmark, unit, self._desk)
+            await ask_for(self._desk, case.unsaid, case.lost)
         except JudgeError:
+            self._close(case, None)
             await anyio.lowlevel.checkpoint()  # a judge that is given up refuses at once, answer after answer
-        except (DataError, *SCORING_FAULTS):
-            return
         else:
-            self._progress.judged = (self._progress.judged or 0) + 1
-            self._note(hearing)
+            self._incoming.append(case)
+            self._wake.set()
 
-    def _note(self, hearing: Hearing) -> None:
-        for scored in hearing.scored:
+    def _close(self, case: _Case, hearing: Hearing | None) -> None:
+        self._held -= case.size
+        self._changed.set()
+        if hearing is None:
+            return
+        if case.unsaid is not None:
+            self._progress.judged = (self._progress.judged or 0) + 1
+        for scored in hearing.scored if case.live else ():
             self._progress.note_score(scored.points)
 
     def _answer(self, prediction: Prediction) -> str | None:
@@ -162,7 +199,7 @@ class JudgeStage:
         """Counts the rows of units; then reads stored answers, a few at a time, as long as the queue is short."""
         try:
             await to_thread.run_sync(self._units.count)
-            await self._offer(list(self._units.complete()))
+            await self._offer(list(self._units.complete()), live=True)
             while (answers := await to_thread.run_sync(self._read, self._stored)) is not None:
                 await self._take(answers)
                 if self._desk.closed:
@@ -181,31 +218,24 @@ class JudgeStage:
             self._wake.set()
 
     async def _take(self, answers: Sequence[tuple[Sample, Prediction]]) -> None:
-        found = (self._units.add(sample, self._answer(prediction)) for sample, prediction in answers)
-        await self._offer([unit for unit in found if unit is not None])
+        found = [self._units.add(sample, self._answer(prediction)) for sample, prediction in answers]
+        await self._offer([unit for unit in found if unit is not None], live=False)
 
-    async def _offer(self, units: Sequence[Unit]) -> None:
-        """Queues up those of some units for which a judge has to be asked, when the queue is short."""
-        for unit in await to_thread.run_sync(self._unsaid, units):
-            while len(self._queue) > 2 * self._desk.reach:
+    async def _offer(self, units: Sequence[Unit], *, live: bool) -> None:
+        """Brings units, each when there is not much before it."""
+        for unit in units:
+            case = _Case(unit, weight(unit), live)
+            while self._busy(case.size):
                 await self._next_change()
-            self._enqueue(unit)
-            self._wake.set()
+            self._bring(case)
+
+    def _busy(self, size: int) -> bool:
+        crowded = len(self._queue) > 2 * self._desk.reach or len(self._incoming) >= _CHUNK
+        return crowded or (self._held > 0 and self._held + size > self._room)
 
     async def _next_change(self) -> None:
         self._changed = anyio.Event()
         await self._changed.wait()
-
-    def _unsaid(self, units: Sequence[Unit]) -> list[Unit]:
-        """Returns the units for which a judge has to be asked. Blocking."""
-        unsaid = []
-        for unit in units:
-            try:
-                if hear_stored(self._benchmark, unit, self._desk) is None:
-                    unsaid.append(unit)
-            except (DataError, JudgeError, *SCORING_FAULTS):
-                continue
-        return unsaid
 
     def _sure(self) -> Iterator[_Stored]:
         for sample in islice(self._benchmark.samples(), self._job.limit):

@@ -11,7 +11,7 @@ from ..benchmarks.base import Benchmark, Scored
 from ..benchmarks.scoring_run import answered_items, finish, flagged, unit_positions
 from ..errors import JudgeError
 from ..records import Cell, Sample, ScoreResult
-from .hearing import Hearing, hear, hear_stored
+from .hearing import Hearing, Unsaid, hear, hear_stored
 from .judge_desk import JudgeDesk
 
 __all__ = ["JudgedScoring"]
@@ -43,7 +43,7 @@ class JudgedScoring:
         self._items = answered_items(benchmark, samples, predictions)
         self._units = unit_positions(benchmark, [sample for sample, _, _ in self._items])
         self._scored: list[Scored | None] = [None] * len(self._items)
-        self._missing: list[list[int]] = []
+        self._missing: list[tuple[list[int], Unsaid]] = []
         self._heard: list[Hearing] = []
 
     @property
@@ -78,8 +78,8 @@ class JudgedScoring:
             except JudgeError as error:
                 self._not_heard(positions, error)
                 continue
-            if hearing is None:
-                self._missing.append(positions)
+            if isinstance(hearing, Unsaid):
+                self._missing.append((positions, hearing))
             else:
                 self._take(positions, hearing)
 
@@ -98,10 +98,10 @@ class JudgedScoring:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None  # the first stopped the others
 
-    async def _work(self, todo: Iterator[list[int]]) -> None:
-        for positions in todo:
+    async def _work(self, todo: Iterator[tuple[list[int], Unsaid]]) -> None:
+        for positions, unsaid in todo:
             try:
-                hearing = await hear(self._benchmark, self._answers(positions), self._desk)
+                hearing = await hear(self._benchmark, self._answers(positions), self._desk, unsaid)
             except JudgeError as error:
                 self._not_heard(positions, error)
                 await anyio.lowlevel.checkpoint()  # a judge that is given up refuses at once, answer after answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from eyechart.engine.hearing import Asked, Opinion, decision, hear, hear_stored
 from eyechart.engine.judge_summary import judge_summary
 from eyechart.engine.judge_words import judging_words
 from eyechart.errors import AuthError, JudgeError
-from eyechart.records import Reply, Sample, Usage
+from eyechart.records import Cell, Reply, Sample, Usage
 
 
 @pytest.fixture
@@ -39,7 +40,6 @@ async def test_what_the_rules_read_is_asked_nobody(tmp_path: Path) -> None:
     async with rig.open() as desk:
         for answer, points in (("a1", 1.0), ("a2", 0.0), (None, 0.0)):
             found = hear_stored(BENCHMARK, [(SAMPLES[1], answer)], desk)
-            assert found is not None
             assert ([s.points for s in found.scored], len(found.opinions), found.asked) == ([points], 1, {})
             assert await hear(BENCHMARK, [(SAMPLES[1], answer)], desk) == found
     assert rig.models[0].asked == []
@@ -49,12 +49,11 @@ async def test_what_the_rules_read_is_asked_nobody(tmp_path: Path) -> None:
 async def test_an_unreadable_verdict_is_asked_for_again_and_then_not_read(tmp_path: Path) -> None:
     rig = JudgeRig(tmp_path, says("hm", "well", "yes", "hm", "hm", "hm"))
     async with rig.open() as desk:
-        assert hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk) is None
+        assert hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk).request.attempt == 0
         assert (await hear(BENCHMARK, [(SAMPLES[0], "?")], desk)).scored[0].record == {"rule": "judge", "reply": "yes"}
         assert (await hear(BENCHMARK, [(SAMPLES[1], "?")], desk)).scored[0].record == {"rule": "none"}
         assert len(rig.models[0].asked) == 6
         stored = hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk)
-        assert stored is not None
         assert (stored.scored[0].points, stored.asked) == (1.0, {"0": Asked("yes_no@1", "yes")})
     assert len(rig.models[0].asked) == 6
 
@@ -66,7 +65,7 @@ async def test_half_of_what_a_unit_needs_is_not_enough(tmp_path: Path) -> None:
     async with rig.open() as desk:
         await hear(BENCHMARK, [(SAMPLES[0], "?")], desk)
         unit = [(SAMPLES[0], "?"), (SAMPLES[3], "?")]
-        assert hear_stored(joined, unit, desk) is None
+        assert hear_stored(joined, unit, desk).request.index == "3"
         found = await hear(joined, unit, desk)
         assert ([s.points for s in found.scored], set(found.asked)) == ([1.0, 1.0], {"0", "3"})
         assert hear_stored(joined, unit, desk) == found
@@ -145,7 +144,7 @@ async def test_a_compared_judge_that_is_gone_costs_the_comparison_not_the_score(
         found = await hear(BENCHMARK, [(SAMPLES[0], "?")], desk)
         assert (found.scored[0].points, found.opinions[1]) == (1.0, None)
         assert "AuthError: bad key" in str(found.unsaid)
-        assert hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk) is None, "it is still to be asked"
+        assert hear_stored(BENCHMARK, [(SAMPLES[0], "?")], desk).voice is desk.voices[1], "it is still to be asked"
 
 
 @pytest.mark.anyio
@@ -195,3 +194,19 @@ async def test_a_benchmark_that_waits_for_something_else_is_a_fault_that_is_told
     async with rig.open() as desk:
         with pytest.raises(TypeError, match="awaits something else than its judge"):
             hear_stored(_Sleepy(3), [(SAMPLES[0], "?")], desk)
+
+
+@pytest.mark.anyio
+async def test_no_rule_runs_in_the_event_loop(tmp_path: Path) -> None:
+    class Watched(JudgedBenchmark):
+        def score(self, sample: Sample, prediction: Cell) -> Scored:
+            threads.add(threading.current_thread())
+            return super().score(sample, prediction)
+
+    threads: set[threading.Thread] = set()
+    rig = JudgeRig(tmp_path, says("hm", "yes"))
+    async with rig.open() as desk:
+        found = await hear(Watched(3), [(SAMPLES[0], "?")], desk)
+    assert found.scored[0].points == 1.0
+    assert threads
+    assert threading.main_thread() not in threads

@@ -246,17 +246,15 @@ async def test_a_file_that_breaks_off_is_no_trouble_for_the_stage(tmp_path: Path
 
 
 @pytest.mark.anyio
-async def test_what_needs_no_judge_is_scored_in_a_thread(tmp_path: Path) -> None:
+async def test_no_rule_runs_in_the_event_loop(tmp_path: Path) -> None:
     class Watched(JudgedBenchmark):
         def score(self, sample: Sample, prediction: Cell) -> Scored:
             threads.append(threading.current_thread())
             return super().score(sample, prediction)
 
     threads: list[threading.Thread] = []
-    rig = StagedRig(tmp_path, unclear(), Watched(40), says())
-    await rig.run()
-    threads.clear()
-    again = StagedRig(tmp_path, unclear(), Watched(40), says())
-    await again.run()
-    assert len(threads) == 80, "once when the old answers are read, once at the end"
+    model = ScriptedModel(answer=lambda text: UNREADABLE if int(text[1:]) % 2 else f"a{text[1:]}")
+    await StagedRig(tmp_path, model, Watched(40), says()).run()
+    await StagedRig(tmp_path, model, Watched(44), says()).run()
+    assert len(threads) == (20 + 2 * 20) + 40 + (2 + 2 * 2) + 40 + 44, "looked at, looked at again, and at the end"
     assert threading.main_thread() not in threads
