@@ -28,7 +28,6 @@ __all__ = [
     "decision",
     "from_judge",
     "from_stored",
-    "hear",
     "hear_stored",
 ]
 
@@ -125,28 +124,6 @@ def hear_stored(
             break
     deciding = [o for voice, o in zip(desk.voices, opinions, strict=False) if voice.decides and o is not None]
     return Hearing(decision(benchmark, deciding), opinions, next(iter(reasons.values()), None))
-
-
-async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk, unsaid: Unsaid | None = None) -> Hearing:
-    """Judges a unit, asking for the verdicts that are missing. Scoring itself happens in a worker thread.
-
-    Args:
-        benchmark: whose answers they are.
-        answers: the unit.
-        desk: its judges.
-        unsaid: what has to be asked first, where that is known.
-
-    Raises:
-        DataError: a row cannot be scored.
-        JudgeError: the deciding judge has no verdict.
-    """
-    lost: dict[Voice, str] = {}
-    look = partial(hear_stored, benchmark, answers, desk, lost)
-    found: Hearing | Unsaid = await to_thread.run_sync(look) if unsaid is None else unsaid
-    while isinstance(found, Unsaid):
-        await ask_for(desk, found, lost)
-        found = await to_thread.run_sync(look)
-    return found
 
 
 async def ask_for(desk: JudgeDesk, unsaid: Unsaid, lost: dict[Voice, str]) -> None:

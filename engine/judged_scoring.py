@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-
-import anyio
-from anyio import create_task_group
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..benchmarks.base import Benchmark, Scored
 from ..benchmarks.scoring_run import answered_items, finish, flagged, unit_positions
 from ..errors import JudgeError
 from ..records import Cell, Sample, ScoreResult
-from .hearing import Hearing, Unsaid, hear, hear_stored
+from .hearing import Hearing, Unsaid, hear_stored
+from .hearing_room import Case, HearingRoom, Verdict
 from .judge_desk import JudgeDesk
 
 __all__ = ["JudgedScoring"]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Case(Case):
+    """A unit, and where its answers stand among all."""
+
+    positions: Sequence[int]
 
 
 class JudgedScoring:
@@ -89,25 +95,24 @@ class JudgedScoring:
         Raises:
             DataError: a row cannot be scored.
         """
-        todo = iter(self._missing)
-        workers = min(len(self._missing), 2 * self._desk.reach)
-        try:
-            async with create_task_group() as tasks:
-                for _ in range(workers):
-                    tasks.start_soon(self._work, todo)
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # the first stopped the others
+        faults: list[Exception] = []
 
-    async def _work(self, todo: Iterator[tuple[list[int], Unsaid]]) -> None:
-        for positions, unsaid in todo:
-            try:
-                hearing = await hear(self._benchmark, self._answers(positions), self._desk, unsaid)
-            except JudgeError as error:
-                self._not_heard(positions, error)
-                await anyio.lowlevel.checkpoint()  # a judge that is given up refuses at once, answer after answer
-            else:
-                self._take(positions, hearing)
+        def ended(case: _Case, verdict: Verdict) -> None:
+            if isinstance(verdict, Hearing):
+                self._take(case.positions, verdict)
                 self._desk.progress.judged = (self._desk.progress.judged or 0) + 1
+            elif isinstance(verdict, JudgeError):
+                self._not_heard(case.positions, verdict)
+            else:
+                faults.append(verdict)
+
+        room: HearingRoom[_Case] = HearingRoom(self._benchmark, self._desk, ended)
+        for positions, unsaid in self._missing:
+            room.bring(_Case(answers=self._answers(positions), positions=positions, unsaid=unsaid))
+        room.finish()
+        await room.run()
+        if faults:
+            raise faults[0]
 
     def result(self) -> ScoreResult:
         """Returns the scores of all answers, when nothing is in `unheard`. Blocking.

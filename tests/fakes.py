@@ -17,6 +17,8 @@ from eyechart.engine.commit import GroupCommit, writing
 from eyechart.engine.config_plan import JudgeSpec, ModelSpec
 from eyechart.engine.evaluate import PREDICTIONS, evaluate_judged
 from eyechart.engine.fingerprint import Fingerprinter
+from eyechart.engine.hearing import Answers, Hearing
+from eyechart.engine.hearing_room import Case, HearingRoom, Verdict
 from eyechart.engine.journal import Journal, read_ledger, read_predictions
 from eyechart.engine.judge_desk import JudgeDesk
 from eyechart.engine.judge_endpoint import JudgeEndpoint
@@ -299,6 +301,19 @@ class JudgeRig:
 
     def lines(self) -> list[Judgement]:
         return list(read_judgements(self.path))
+
+
+async def hear(benchmark: Benchmark, answers: Answers, desk: JudgeDesk) -> Hearing:
+    """Judges one unit, asking for the verdicts that are missing."""
+    ended: list[Verdict] = []
+    room: HearingRoom[Case] = HearingRoom(benchmark, desk, lambda _, verdict: ended.append(verdict))
+    room.bring(Case(answers=answers))
+    room.finish()
+    await room.run()
+    (verdict,) = ended
+    if isinstance(verdict, Exception):
+        raise verdict
+    return verdict
 
 
 class StagedRig(Rig):

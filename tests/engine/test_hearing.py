@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fakes import JoinedBenchmark, JudgedBenchmark, JudgeRig, ScriptedModel
+from fakes import JoinedBenchmark, JudgedBenchmark, JudgeRig, ScriptedModel, hear
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.benchmarks.base import Scored
-from eyechart.engine.hearing import Asked, Opinion, decision, hear, hear_stored
+from eyechart.engine.hearing import Asked, Opinion, decision, hear_stored
 from eyechart.engine.judge_summary import judge_summary
 from eyechart.engine.judge_words import judging_words
 from eyechart.errors import AuthError, JudgeError
