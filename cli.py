@@ -20,6 +20,7 @@ import typer
 from . import cli_options as o
 from .cli_demo import add_demo, model_table
 from .cli_doctor import Verbs
+from .cli_judge import JudgeAudit
 from .cli_run_options import Given, with_run_options
 from .errors import EyechartError
 from .version import VERSION
@@ -200,6 +201,7 @@ def report(
 
 
 Verbs(_show, lambda text: print(text, flush=True), _complain).add_to(app)
+JudgeAudit(_show, lambda text: print(text, flush=True), _complain).add_to(app)
 
 
 @list_app.command("benchmarks")

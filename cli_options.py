@@ -294,12 +294,12 @@ Port: TypeAlias = Annotated[
     int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes a free one.")
 ]
 AnswerMode: TypeAlias = Annotated[
-    Literal["computed", "fixed", "scripted", "echo"] | None,
+    Literal["computed", "fixed", "scripted", "echo", "judge"] | None,
     typer.Option(
         "--mode",
-        metavar="computed|fixed|scripted|echo",
+        metavar="computed|fixed|scripted|echo|judge",
         help="Where answers come from: an option letter or a word computed from the question (the default), always "
-        "--text, a script file, or the question itself.",
+        "--text, a script file, the question itself, or a judge's rule: which option does the answer name?",
     ),
 ]
 Text: TypeAlias = Annotated[str | None, typer.Option(metavar="TEXT", help="The fixed answer; sets --mode fixed.")]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .engine.chart import categories, text_chart
+from .engine.judge_words import judging_words
 from .engine.plain_text import clean, duration
 from .engine.report import rules_words
 from .engine.shares import asking_words
@@ -152,6 +153,12 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
     for kind, number in counts["failures"].items():
         first = counts["first_failures"].get(kind, "")
         yield _line(f"{name}: {number} failed with {kind}, the first being sample {first}", "red")
+    yield from _figures(entry)
+
+
+def _figures(entry: Mapping[str, Any]) -> Iterator[Text]:
+    counts = entry["counts"]
+    name = entry["benchmark"]
     parts = []
     if words := rules_words(entry.get("rules", {})):
         parts.append(words)
@@ -164,6 +171,8 @@ def _details(entry: Mapping[str, Any]) -> Iterator[Text]:
         )
     if parts:
         yield _line(f"{name}: " + "; ".join(parts), "dim")
+    for judge in entry.get("judging", ()):
+        yield _line(f"{name}: {judging_words(judge)}", "dim")
 
 
 def comparison(reports: Sequence[ReportData]) -> Iterator[RenderableType]:

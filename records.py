@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Cell", "Estimate", "Failure", "Metric", "Prediction", "Reply", "Sample", "ScoreResult", "Table", "Usage"]
+__all__ = [
+    "Cell",
+    "Estimate",
+    "Failure",
+    "Judgement",
+    "Metric",
+    "Prediction",
+    "Reply",
+    "Sample",
+    "ScoreResult",
+    "Table",
+    "Usage",
+]
 
 Cell: TypeAlias = str | int | float | bool | None
 """A table cell. None is a missing value (what pandas shows as NaN)."""
@@ -103,6 +115,41 @@ class Prediction:
     attempts: int = 0
     at: str = ""
     setup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One line of a judgements journal: a judge's reply to one request, or its refusal of this very request.
+
+    Attributes:
+        fingerprint: hash of everything that determines the reply (engine/fingerprint.py).
+        index: index of the sample whose answer is judged.
+        judge: result name of the judge.
+        rubric: name and version of the rubric.
+        attempt: which try of the rubric this is, from 0.
+        repeat: which of several verdicts on the same answer this is, from 0.
+        reply: the judge's text, None when `failure` says why there is none.
+        failure: why the judge refuses the request as it stands.
+        finish_reason: the server's word for why it stopped.
+        usage: token counts.
+        latency_s: seconds on the wire of the attempt that decided.
+        attempts: how many requests were sent.
+        at: when it was written, ISO 8601 in UTC.
+    """
+
+    fingerprint: str
+    index: str
+    judge: str
+    rubric: str
+    attempt: int
+    repeat: int
+    reply: str | None
+    failure: Failure | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    latency_s: float | None = None
+    attempts: int = 0
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -82,10 +82,12 @@ class Benchmark(ABC):
         plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
         needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
             ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
+        submits_readings: whether the file for its own server says what answers were read as, and not only the answers.
     """
 
     plots_categories: ClassVar[bool] = False
     needs_judge: ClassVar[bool] = False
+    submits_readings: ClassVar[bool] = False
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
         self.name = name
@@ -94,6 +96,19 @@ class Benchmark(ABC):
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def asks_judge(self) -> bool:
+        """Whether a judge, where there is one, reads some of its answers."""
+        kind = type(self)
+        if self.withheld(()) is not None and not self.submits_readings:
+            return False
+        return kind.judge is not Benchmark.judge or kind.judge_unit is not Benchmark.judge_unit
+
+    @property
+    def joins_samples(self) -> bool:
+        """Whether several samples may be judged together (`unit`)."""
+        return type(self).unit is not Benchmark.unit
 
     def samples(self) -> Iterator[Sample]:
         """Yields the samples in file order, without their pictures."""
@@ -133,11 +148,30 @@ class Benchmark(ABC):
     async def judge_unit(self, answers: Sequence[tuple[Sample, Cell]], judge: Judge) -> list[Scored]:
         """Scores the answers of one unit, in file order, asking the judge one question after the other.
 
+        It awaits nothing but the judge, and with the same replies it comes to the same scores: a run looks it through
+        with stored verdicts alone before it asks for what is missing.
+
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: a row cannot be scored.
         """
         return [await self.judge(sample, prediction, judge) for sample, prediction in answers]
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Scores one answer by the judge though the exact rules can read it, to compare the two (`judge-audit`).
+
+        None where a judge is not asked about a single answer apart from its rules.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the row cannot be scored.
+        """
+        del sample, prediction, judge
+        return None
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns what an answer was taken for, by which judges are compared and outvoted; None if it was not read."""
+        return None if scored.record.get("rule") == "none" else scored.points
 
     def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
         """Adds to the records what only all scored samples together tell, before `results` and the tables see them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -189,6 +189,20 @@ class Joined(Benchmark):
             DataError: the row cannot be scored.
         """
         return replace(await self._part(sample).judge(self._named(sample), prediction, judge), sample=sample)
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Asks the judge where the row's part can.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the row cannot be scored.
+        """
+        scored = await self._part(sample).second_opinion(self._named(sample), prediction, judge)
+        return None if scored is None else replace(scored, sample=sample)
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns what the row's part takes for the verdict."""
+        return self._part(scored.sample).verdict(scored)
 
     def unit(self, sample: Sample) -> str:
         """Names the unit within the row's part."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from ..messages import Message
 from ..records import Cell, Sample, Table
@@ -58,6 +58,19 @@ class Mixed(Benchmark):
             DataError: the benchmark has no answers.
         """
         return await self._kind(sample).judge(sample, prediction, judge)
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Asks the judge where the row's kind can.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the benchmark has no answers.
+        """
+        return await self._kind(sample).second_opinion(sample, prediction, judge)
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns what the row's kind takes for the verdict."""
+        return self._kind(scored.sample).verdict(scored)
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.tables.vqa_table`."""

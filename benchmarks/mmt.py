@@ -16,6 +16,8 @@ __all__ = ["MMTBench"]
 class MMTBench(MultipleChoice):
     """Multiple choice with the result table of MMT-Bench."""
 
+    submits_readings = True
+
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.mmt.mmt_table`.
 

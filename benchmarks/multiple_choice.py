@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, ClassVar, Final
 
@@ -94,6 +94,22 @@ class MultipleChoice(Benchmark):
         exact = self.score(sample, prediction)
         if exact.record["rule"] != "none":
             return exact
+        return await self._judged(sample, prediction, judge)
+
+    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
+        """Asks the judge what it asks where the exact rules read nothing.
+
+        Raises:
+            JudgeError: the judge cannot be reached.
+            DataError: the benchmark has no column of right letters.
+        """
+        return await self._judged(sample, prediction, judge)
+
+    def verdict(self, scored: Scored) -> Hashable | None:
+        """Returns the letter; None where none could be read."""
+        return None if scored.record["rule"] == "none" else str(scored.record["letter"])
+
+    async def _judged(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
         verdict = await ask_letter(
             judge,
             benchmark=self.name,
@@ -102,6 +118,7 @@ class MultipleChoice(Benchmark):
             options=self._choices(sample.cells),
             answer=cell_text(prediction),
             rubric=self._rubric,
+            reference=cell_text(sample.cells.get("answer")),
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)

@@ -19,6 +19,9 @@ from .submission import Submission
 
 __all__ = [
     "SCORING_FAULTS",
+    "Item",
+    "answered_items",
+    "completed",
     "finish",
     "make_submission",
     "make_submission_async",
@@ -26,6 +29,7 @@ __all__ = [
     "score_predictions",
     "score_predictions_async",
     "score_samples",
+    "unit_positions",
 ]
 
 SCORING_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -33,7 +37,7 @@ SCORING_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, Recursion
 _SHOWN: Final = 5
 _STEPS_BETWEEN_PAUSES: Final = 256
 
-_Item: TypeAlias = tuple[Sample, Cell, bool]
+Item: TypeAlias = tuple[Sample, Cell, bool]
 """A sample, its answer as scoring reads it, and whether the request failed."""
 
 
@@ -87,14 +91,14 @@ def score_samples(bench: Benchmark, samples: Sequence[Sample], predictions: Mapp
     Raises:
         DataError: a row cannot be scored.
     """
-    return finish(bench, _exact(bench, _answered(bench, samples, predictions)))
+    return finish(bench, _exact(bench, answered_items(bench, samples, predictions)))
 
 
 async def score_predictions_async(
     bench: Benchmark, predictions: Mapping[str, Cell], judge: Judge | None = None, *, judge_concurrency: int = 16
 ) -> ScoreResult:
     """Scores answers by index, asking the judge for several at once; see `score_predictions`."""
-    items = _answered(bench, _known_samples(bench, predictions), predictions)
+    items = answered_items(bench, _known_samples(bench, predictions), predictions)
     if judge is None:
         return finish(bench, _exact(bench, items))
     scored, judged = await _judged(bench, items, judge, judge_concurrency)
@@ -112,7 +116,7 @@ def make_submission(bench: Benchmark, samples: Sequence[Sample], predictions: Ma
     Raises:
         DataError: a row cannot be read.
     """
-    scored = _exact(bench, _answered(bench, samples, predictions))
+    scored = _exact(bench, answered_items(bench, samples, predictions))
     return bench.submission([(sample, predictions[sample.index]) for sample in samples], scored)
 
 
@@ -131,15 +135,15 @@ async def make_submission_async(
         JudgeError: the judge cannot be reached.
         DataError: a row cannot be read.
     """
-    scored, _ = await _judged(bench, _answered(bench, samples, predictions), judge, judge_concurrency)
+    scored, _ = await _judged(bench, answered_items(bench, samples, predictions), judge, judge_concurrency)
     return bench.submission([(sample, predictions[sample.index]) for sample in samples], scored, judge=judge_name)
 
 
-def _exact(bench: Benchmark, items: Sequence[_Item]) -> list[Scored]:
-    return [_completed(bench.score(sample, answer), answer, failed) for sample, answer, failed in items]
+def _exact(bench: Benchmark, items: Sequence[Item]) -> list[Scored]:
+    return [completed(bench.score(sample, answer), answer, failed) for sample, answer, failed in items]
 
 
-async def _judged(bench: Benchmark, items: Sequence[_Item], judge: Judge, concurrency: int) -> tuple[list[Scored], int]:
+async def _judged(bench: Benchmark, items: Sequence[Item], judge: Judge, concurrency: int) -> tuple[list[Scored], int]:
     """Returns the scored items, and how many of them the judge was asked about."""
     scored: list[Scored | None] = [None] * len(items)
     asked: set[str] = set()
@@ -152,11 +156,11 @@ async def _judged(bench: Benchmark, items: Sequence[_Item], judge: Judge, concur
         for steps, positions in enumerate(units):
             results = await bench.judge_unit([items[position][:2] for position in positions], ask)
             for position, result in zip(positions, results, strict=True):
-                scored[position] = _completed(result, *items[position][1:])
+                scored[position] = completed(result, *items[position][1:])
             if steps % _STEPS_BETWEEN_PAUSES == 0:
                 await anyio.lowlevel.checkpoint()
 
-    todo = iter(_units(bench, [sample for sample, _, _ in items]))
+    todo = iter(unit_positions(bench, [sample for sample, _, _ in items]))
     try:
         async with anyio.create_task_group() as group:
             for _ in range(concurrency):
@@ -167,8 +171,8 @@ async def _judged(bench: Benchmark, items: Sequence[_Item], judge: Judge, concur
     return [result for result in scored if result is not None], len(asked)
 
 
-def _units(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
-    """Returns the positions of the samples of each unit."""
+def unit_positions(bench: Benchmark, samples: Sequence[Sample]) -> list[list[int]]:
+    """Returns the positions of the samples of each unit, in file order."""
     units: dict[str, list[int]] = {}
     for position, sample in enumerate(samples):
         units.setdefault(bench.unit(sample), []).append(position)
@@ -208,7 +212,8 @@ def finish(bench: Benchmark, scored: Sequence[Scored], *, judged: int = 0) -> Sc
     )
 
 
-def _completed(scored: Scored, answer: Cell, failed: bool) -> Scored:
+def completed(scored: Scored, answer: Cell, failed: bool) -> Scored:
+    """Returns a scored sample with its answer, and with the mark of a failed request where the request failed."""
     return Scored(scored.sample, scored.record, scored.points, failed or scored.failed, answer)
 
 
@@ -222,7 +227,8 @@ def _known_samples(bench: Benchmark, predictions: Mapping[str, Cell]) -> list[Sa
     return samples
 
 
-def _answered(bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]) -> list[_Item]:
+def answered_items(bench: Benchmark, samples: Sequence[Sample], predictions: Mapping[str, Cell]) -> list[Item]:
+    """Returns each sample, its answer as scoring reads it, and whether the request failed."""
     failed = [predictions[sample.index] is None for sample in samples]
     answers: list[Cell] = [
         bench.protocol.failed_text if lost else predictions[sample.index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -41,6 +42,11 @@ class GroupCommit:
         self._sync_thread = CapacityLimiter(1)
         self._unsynced = False
         self.closed = anyio.Event()
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._journal.path
 
     async def write(self, line: bytes) -> None:
         """Hands in a line and returns once it is in the file.

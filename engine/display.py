@@ -88,7 +88,7 @@ class PlainLines:
         for i, job in enumerate(view.jobs):
             changed = self._states.get(i, "waiting") != job.state
             self._states[i] = job.state
-            if changed or (due and job.state in ("asking", "scoring")):
+            if changed or (due and job.state in ("asking", "judging", "scoring")):
                 self.note(sentence(job, view.limits.get(job.model, "")))
         if view.stopping and not self._said_stopping:
             self._said_stopping = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 
 from ..messages import InlineMedia, Message, Text, Video
 
-__all__ = ["Fingerprinter", "setup_digest"]
+__all__ = ["Fingerprinter", "VerdictFingerprinter", "setup_digest"]
 
 _VERSION = 1
 _DIGEST_SIZE = 16
@@ -50,6 +51,29 @@ def _part(part: object) -> list[str]:
             return ["video_url", url]
         case _:
             raise TypeError(f"{type(part).__name__} has no digest before it is prepared")
+
+
+class VerdictFingerprinter:
+    """Hashes what one judge is asked.
+
+    The hash covers the judge's identity, with the temperature and the system text that a request has, and the request:
+    name and version of the rubric, the whole text, which try of the rubric it is, and which of several verdicts on the
+    same answer. It does not cover where the judge is served, nor its limits.
+    """
+
+    def __init__(self, identity: Mapping[str, Any]) -> None:
+        head = {"version": _VERSION, "judge": identity}
+        self._head = hashlib.blake2b(orjson.dumps(head, option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_SIZE)
+
+    def of(self, *, rubric: str, prompt: str, attempt: int, repeat: int) -> str:
+        """Returns the fingerprint of one request as 32 hex digits."""
+        content = [rubric, prompt, attempt, repeat]
+        digest = self._head.copy()
+        try:
+            digest.update(orjson.dumps(content))
+        except orjson.JSONEncodeError:  # a lone surrogate in an answer, which UTF-8 cannot hold and \u escapes can
+            digest.update(json.dumps(content).encode())
+        return digest.hexdigest()
 
 
 def setup_digest(identity: Mapping[str, Any], **facts: Any) -> str:

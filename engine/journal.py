@@ -1,4 +1,4 @@
-"""The predictions journal: an append-only file of one JSON object a line, the truth of a run.
+"""Journals: append-only files of one JSON object a line, the truth of a run; and the lines of that of predictions.
 
 Written by one process at a time and only ever appended to. A process that dies in the middle of a line leaves a torn
 tail; it is cut off when the journal is opened for writing again. Everything before it stands.
@@ -7,10 +7,10 @@ tail; it is cut off when the journal is opened for writing again. Everything bef
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import orjson
 
@@ -18,7 +18,23 @@ from ..errors import StorageError
 from ..records import Failure, Prediction, Usage
 from .files import cannot_write, sync
 
-__all__ = ["Entry", "Journal", "Ledger", "encode_line", "read_ledger", "read_predictions"]
+__all__ = [
+    "Entry",
+    "Journal",
+    "Ledger",
+    "encode_line",
+    "failure_field",
+    "json_line",
+    "lines_of",
+    "of_kind",
+    "printable",
+    "read_answer",
+    "read_failure",
+    "read_ledger",
+    "read_predictions",
+    "read_usage",
+    "usage_field",
+]
 
 _READ_CHUNK = 1 << 20
 
@@ -31,11 +47,13 @@ class Entry:
         fingerprint: what determined the answer.
         setup: see `Prediction.setup`.
         ok: an answer; False for a recorded failure.
+        offset: where its line begins in the file.
     """
 
     fingerprint: str
     setup: str | None
     ok: bool
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +81,45 @@ def encode_line(prediction: Prediction) -> bytes:
         "fingerprint": prediction.fingerprint,
         "setup": prediction.setup,
         "prediction": prediction.prediction,
-        "failure": _failure(prediction.failure) if prediction.failure else None,
+        "failure": failure_field(prediction.failure) if prediction.failure else None,
         "reasoning": prediction.reasoning,
         "finish_reason": prediction.finish_reason,
-        "usage": _usage(prediction.usage) if prediction.usage else None,
+        "usage": usage_field(prediction.usage) if prediction.usage else None,
         "latency_s": None if prediction.latency_s is None else round(prediction.latency_s, 4),
         "attempts": prediction.attempts,
         "at": prediction.at,
     }
+    return json_line(record)
+
+
+def json_line(record: Mapping[str, Any]) -> bytes:
+    """Returns a record as a line of a journal, newline included; fields without a value are left out."""
+    known = {name: value for name, value in record.items() if value is not None}
     try:
-        return orjson.dumps({k: v for k, v in record.items() if v is not None}, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(known, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         # A lone surrogate: Python's json lets it through as \udXXX, UTF-8 cannot hold it.
-        safe = {k: _printable(v) if isinstance(v, str) else v for k, v in record.items() if v is not None}
+        safe = {name: printable(value) if isinstance(value, str) else value for name, value in known.items()}
         return orjson.dumps(safe, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _failure(failure: Failure) -> dict[str, Any]:
+def failure_field(failure: Failure) -> dict[str, Any]:
+    """Returns a failure as it stands in a journal."""
     return {
         "kind": failure.kind,
-        "message": _printable(failure.message),
+        "message": printable(failure.message),
         "stage": failure.stage,
         "status": failure.status,
     }
 
 
-def _usage(usage: Usage) -> dict[str, int | None]:
+def usage_field(usage: Usage) -> dict[str, int | None]:
+    """Returns token counts as they stand in a journal."""
     return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Returns a text as a journal can hold it."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -119,38 +146,44 @@ def _prediction(record: dict[str, Any]) -> Prediction:
         repeat=record["repeat"],
         fingerprint=record["fingerprint"],
         prediction=None if isinstance(failure, dict) else record["prediction"],
-        failure=_read_failure(failure) if isinstance(failure, dict) else None,
-        reasoning=_of(str, record.get("reasoning")),
-        finish_reason=_of(str, record.get("finish_reason")),
-        usage=_read_usage(usage) if isinstance(usage, dict) else None,
-        latency_s=_of((int, float), record.get("latency_s")),
-        attempts=_of(int, record.get("attempts")) or 0,
-        at=_of(str, record.get("at")) or "",
-        setup=_of(str, record.get("setup")),
+        failure=read_failure(failure) if isinstance(failure, dict) else None,
+        reasoning=of_kind(str, record.get("reasoning")),
+        finish_reason=of_kind(str, record.get("finish_reason")),
+        usage=read_usage(usage) if isinstance(usage, dict) else None,
+        latency_s=of_kind((int, float), record.get("latency_s")),
+        attempts=of_kind(int, record.get("attempts")) or 0,
+        at=of_kind(str, record.get("at")) or "",
+        setup=of_kind(str, record.get("setup")),
     )
 
 
-def _read_failure(failure: dict[str, Any]) -> Failure:
+def read_failure(failure: Mapping[str, Any]) -> Failure:
+    """Reads a failure as it stands in a journal."""
     stage = failure.get("stage")
     return Failure(
-        _of(str, failure.get("kind")) or "unknown",
-        _of(str, failure.get("message")) or "",
+        of_kind(str, failure.get("kind")) or "unknown",
+        of_kind(str, failure.get("message")) or "",
         stage if stage in ("prepare", "ask", "judge") else "ask",
-        _of(int, failure.get("status")),
+        of_kind(int, failure.get("status")),
     )
 
 
-def _read_usage(usage: dict[str, Any]) -> Usage:
-    return Usage(_of(int, usage.get("prompt_tokens")), _of(int, usage.get("completion_tokens")))
+def read_usage(usage: Mapping[str, Any]) -> Usage:
+    """Reads token counts as they stand in a journal."""
+    return Usage(of_kind(int, usage.get("prompt_tokens")), of_kind(int, usage.get("completion_tokens")))
 
 
-def _of(kind: type | tuple[type, ...], value: Any) -> Any:
+def of_kind(kind: type | tuple[type, ...], value: Any) -> Any:
     """Returns a value of the kind it should be, None for any other: a foreign field costs no answer."""
     return value if isinstance(value, kind) else None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Yields line number, content and whether the line is finished."""
+def lines_of(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """Yields number, from 1, and content of each line of a journal, and whether it is finished.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
     try:
         with path.open("rb", buffering=_READ_CHUNK) as file:
             for number, line in enumerate(file, 1):
@@ -167,10 +200,21 @@ def read_predictions(path: Path) -> Iterator[Prediction]:
     Raises:
         StorageError: the file cannot be read.
     """
-    for _, line, finished in _lines(path):
+    for _, line, finished in lines_of(path):
         record = _record(line) if finished else None
         if record is not None:
             yield _prediction(record)
+
+
+def read_answer(file: BinaryIO, entry: Entry) -> Prediction | None:
+    """Reads one line of an open journal again; None when it is no journal line any more.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file.seek(entry.offset)
+    record = _record(file.readline())
+    return None if record is None else _prediction(record)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -182,8 +226,9 @@ def read_ledger(path: Path) -> Ledger:
     entries: dict[tuple[str, int], Entry] = {}
     setups: dict[str, str] = {}  # hardly more than one; kept once, not once a line
     bad: list[int] = []
-    lines = torn = 0
-    for number, line, finished in _lines(path):
+    lines = torn = end = 0
+    for number, line, finished in lines_of(path):
+        offset, end = end, end + len(line)
         if not finished:
             torn = len(line)
             break
@@ -197,6 +242,7 @@ def read_ledger(path: Path) -> Ledger:
             record["fingerprint"],
             setups.setdefault(setup, setup) if isinstance(setup, str) else None,
             not isinstance(record.get("failure"), dict),
+            offset,
         )
     return Ledger(entries, lines, tuple(bad), torn)
 

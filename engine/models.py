@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from ..adapters.base import Model
 from ..adapters.embedded import EMBEDDED
@@ -19,7 +19,7 @@ from .media import MediaSettings, media_settings
 from .replicas import Fleet, Replica
 from .shares import TimeShares
 
-__all__ = ["asking_summary", "build_fleet", "build_model", "model_media"]
+__all__ = ["asking_summary", "build_fleet", "build_model", "model_media", "plain_addresses"]
 
 
 def build_model(spec: ModelSpec, *, split_think: bool = False, url: str | None = None) -> Model:
@@ -72,6 +72,12 @@ def build_fleet(spec: ModelSpec, *, split_think: bool = False, tell: Callable[[s
 def _gate(spec: ModelSpec) -> Gate:
     limits = Limits(spec.nproc, spec.rpm, spec.tpm)
     return AutoGate(limits, timeout_s=spec.timeout_s) if spec.nproc_auto else Gate(limits)
+
+
+def plain_addresses(spec: ModelSpec) -> str | list[str]:
+    """The addresses of a model without their queries, which may hold secrets; one address as it is."""
+    plain = [urlunsplit(urlsplit(url)._replace(query="", fragment="")) for url in spec.urls or (spec.url,)]
+    return plain if len(plain) > 1 else plain[0]
 
 
 def model_media(spec: ModelSpec, protocol: Protocol) -> MediaSettings:

@@ -20,13 +20,14 @@ from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
 
 from ..adapters.base import Request
 from ..benchmarks.scoring_run import SCORING_FAULTS, score_one
-from ..errors import AuthError, DataError, EmptyAnswer, EndpointError, NotFound
+from ..errors import DataError, EmptyAnswer, EndpointError
 from ..records import Failure, Prediction, Reply
 from .journal import encode_line
 from .prepare import Item, Job, Preparer
 from .replicas import Fleet, Replica
 from .retry import Health, RetryPolicy
 from .shares import FINISHING, PREPARING, RETRIES, TimeShares
+from .tries import Tries
 
 __all__ = ["Pipeline", "Settings"]
 
@@ -73,8 +74,7 @@ class Pipeline:
         self.shares = TimeShares()
         self._fleet = fleet
         self._preparer = preparer
-        self._policy = policy
-        self._health = health
+        self._tries = Tries(fleet, policy, health)
         self._settings = settings
         self._ready: deque[Item] = deque()
         self._later: list[tuple[float, int, Item]] = []
@@ -224,23 +224,13 @@ class Pipeline:
             progress.in_flight -= 1
         if not reply.text and item.job.benchmark.protocol.empty_answer_fails:
             return self._failed(item, replica, EmptyAnswer("the answer is empty"), left_at)
-        self._health.success()
-        self._fleet.succeeded(replica)
+        self._tries.succeeded(replica)
         return self._prediction(item, reply=reply, latency_s=anyio.current_time() - left_at)
 
     def _failed(self, item: Item, replica: Replica, error: EndpointError, left_at: float) -> Prediction | None:
         now = anyio.current_time()
-        attempts = item.attempts
-        attempts.counts[type(error)] = attempts.counts.get(type(error), 0) + 1
-        if attempts.first_failure_at is None:
-            attempts.first_failure_at, attempts.successes_then = now, self._health.successes
         item.failed_at = replica
-        elsewhere = self._fleet.failed(replica, error, now, left_at)
-        if not elsewhere:
-            self._health.failure(error, sample=item.sample.index, now=now)
-        wait = self._policy.next_wait_s(error, attempts, now=now, successes=self._health.successes)
-        if elsewhere and (wait is not None or isinstance(error, AuthError | NotFound)):
-            wait = 0.0  # another replica is well
+        wait = self._tries.failed(error, item.attempts, replica, sample=item.sample.index, now=now, left_at=left_at)
         if wait is not None:
             heapq.heappush(self._later, (now + wait, next(self._order), item))
             item.job.progress.retrying += 1
@@ -275,12 +265,15 @@ class Pipeline:
         self._alive_bytes -= item.size
         self._room.set()
         item.job.progress.note(prediction)
-        _running_score(item, prediction)
+        _tell(item, prediction)
         self._wake.set()
 
 
-def _running_score(item: Item, prediction: Prediction) -> None:
+def _tell(item: Item, prediction: Prediction) -> None:
     job: Job = item.job
+    if job.heard is not None:
+        job.heard(item.sample, prediction)
+        return
     if len(prediction.prediction or "") > _LONG_ANSWER:
         return  # some rules take seconds for it, and the event loop cannot wait
     if job.benchmark.needs_judge:
@@ -289,7 +282,4 @@ def _running_score(item: Item, prediction: Prediction) -> None:
         scored = score_one(job.benchmark, item.sample, prediction.prediction)
     except (DataError, *SCORING_FAULTS):
         return  # the final scoring says so
-    if math.isnan(scored.points):
-        return  # its right answer is not public, or only a judge can score it
-    job.progress.scored += 1
-    job.progress.points += scored.points
+    job.progress.note_score(scored.points)

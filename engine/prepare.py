@@ -11,7 +11,7 @@ from ..adapters.base import Model, Request
 from ..benchmarks.base import Benchmark
 from ..errors import DataError, MediaError
 from ..messages import Message
-from ..records import Failure, Sample
+from ..records import Failure, Prediction, Sample
 from .commit import GroupCommit
 from .fingerprint import Fingerprinter
 from .journal import Entry, Ledger
@@ -37,6 +37,8 @@ class Job:
         commit: writer of the journal.
         progress: counters.
         fingerprinter: hashes prompts.
+        heard: told each answer and each failure once it is in the journal, in place of a running score by exact rules.
+        reused: told each answer of an earlier run of which only its prompt showed that it still holds.
     """
 
     benchmark: Benchmark
@@ -47,11 +49,18 @@ class Job:
     commit: GroupCommit
     progress: JobProgress
     fingerprinter: Fingerprinter
+    heard: Callable[[Sample, Prediction], None] | None = None
+    reused: Callable[[Sample, Entry], None] | None = None
 
     def stored(self, sample: Sample) -> Entry | None:
         """Returns what the journal holds of a sample, None where it is to be asked in any case."""
         entry = self.ledger.entries.get((sample.index, 0))
         return entry if entry is not None and (entry.ok or self.keep_failed) else None
+
+    def sure(self, sample: Sample) -> Entry | None:
+        """Returns what the journal holds of a sample where it holds still, as is known without making the prompt."""
+        entry = self.stored(sample)
+        return entry if entry is not None and self.setup is not None and entry.setup == self.setup else None
 
 
 @dataclass(slots=True)
@@ -123,18 +132,13 @@ class Preparer:
     def _take(self, most: int) -> list[tuple[Job, Sample]] | None:
         rows: list[tuple[Job, Sample]] = []
         for count, (job, sample) in enumerate(self._rows, 1):
-            if self._surely_answered(job, sample):
+            if job.sure(sample) is not None:
                 job.progress.reused += 1
             else:
                 rows.append((job, sample))
             if len(rows) >= most or count >= _SKIPS_PER_BATCH:
                 return rows
         return rows or None
-
-    @staticmethod
-    def _surely_answered(job: Job, sample: Sample) -> bool:
-        entry = job.stored(sample)
-        return entry is not None and job.setup is not None and entry.setup == job.setup
 
     def _prepare(self, job: Job, sample: Sample) -> Item | None:
         try:
@@ -148,5 +152,7 @@ class Preparer:
                 job.progress.reused += current
                 job.progress.stale += not current
             if current:
+                if job.reused is not None:
+                    job.reused(sample, entry)
                 return None
         return Item(job, sample, fingerprint, self._model.encode(messages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,11 @@ class JobProgress:
         points: sum of their running scores, each 0 to 1.
         prompt_tokens: tokens of prompts as counted by the server.
         completion_tokens: tokens of answers as counted by the server.
-        state: ``waiting``, ``asking``, ``scoring``, ``done``, or ``stopped`` while other models are still asked.
+        judged: answers that a judge has read, or has not been able to read; None where no judge is asked.
+        to_judge: answers that a judge has to read, as far as it is known.
+        judge_in_flight: requests to judges on the wire.
+        state: ``waiting``, ``asking``, ``judging``, ``scoring``, ``done``, or ``stopped`` while other models are still
+            asked.
         last_error: why the latest of the samples that wait for another try does so.
         error: why this benchmark cannot be asked to its end, or not be scored.
     """
@@ -52,6 +57,9 @@ class JobProgress:
     points: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    judged: int | None = None
+    to_judge: int = 0
+    judge_in_flight: int = 0
     state: str = "waiting"
     last_error: str | None = None
     error: str | None = None
@@ -77,6 +85,12 @@ class JobProgress:
     def score(self) -> float | None:
         """Mean running score of the answers that came in this run, None before the first."""
         return self.points / self.scored if self.scored else None
+
+    def note_score(self, points: float) -> None:
+        """Counts a running score; NaN, which waits for a judge, counts nothing."""
+        if not math.isnan(points):
+            self.scored += 1
+            self.points += points
 
     def note(self, prediction: Prediction) -> None:
         """Counts an answer or failure that has reached the journal."""

@@ -69,12 +69,17 @@ def _until(job: JobView) -> str:
     return "" if job.eta_s is None else duration(job.eta_s)
 
 
+def _judged(job: JobView) -> str:
+    return "" if job.judged is None else f"{job.judged}/{job.to_judge}"
+
+
 _COLUMNS: Final = (
     _Column("", "", 8, _bar, 3),
     _Column("done", "done", 9, lambda job: _done(job.done, job.total), 0),
     _Column("fail", "failed", 4, lambda job: _active(job.failed, job), 1),
     _Column("retry", "retrying", 5, lambda job: _active(job.retrying, job), 5),
     _Column("open", "in flight", 4, lambda job: _active(job.in_flight, job), 4),
+    _Column("judged", "judged", 7, _judged, 1),
     _Column("req/s", "req/s", 5, lambda job: _rate(job.req_s), 2),
     _Column("tok/s", "tok/s", 5, lambda job: _rate(job.tok_s), 6),
     _Column("score", "score", 8, _score, 1),
@@ -96,7 +101,12 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
         ascii_only: use no character that an old terminal lacks.
     """
     shown = _chosen(view.jobs, max(1, height - 4 - len({job.model for job in view.jobs})))
-    columns = [(column, _width(column, shown, roomy=width >= _ROOMY)) for column in _COLUMNS]
+    judged = any(job.judged is not None for job in view.jobs)
+    columns = [
+        (column, _width(column, shown, roomy=width >= _ROOMY))
+        for column in _COLUMNS
+        if judged or column.cell is not _judged
+    ]
     while len(columns) > 1 and width - sum(w + 1 for _, w in columns) < _NARROWEST_NAME:
         columns.remove(max(columns, key=lambda entry: entry[0].drop))
     room = width - sum(w + 1 for _, w in columns)
@@ -121,7 +131,7 @@ def table(view: RunView, width: int, height: int, *, ascii_only: bool = False) -
 def _chosen(jobs: Sequence[JobView], most: int) -> list[JobView]:
     if len(jobs) <= most:
         return list(jobs)
-    weight = {"asking": 0, "scoring": 1, "asked": 2, "waiting": 2, "stopped": 3, "done": 3}
+    weight = {"asking": 0, "judging": 1, "scoring": 1, "asked": 2, "waiting": 2, "stopped": 3, "done": 3}
     first = sorted(range(len(jobs)), key=lambda i: (weight.get(jobs[i].state, 0), i))[: most - 1]
     return [jobs[i] for i in sorted(first)]
 
@@ -171,6 +181,8 @@ def totals(view: RunView, width: int | None = None) -> Text:
     parts = [f"{_done(view.done, view.total)} in {duration(view.elapsed_s)}"]
     if view.failed:
         parts.append(f"{view.failed} failed")
+    if view.judge_in_flight:
+        parts.append(f"{view.judge_in_flight} at the judge")
     rates = [(view.req_s, "req/s"), (view.tok_s, "tok/s")]
     rate_parts = [f"{figure(rate)} {unit}" for rate, unit in rates if rate is not None]
     ends = [f"ETA {duration(view.eta_s)}"] if view.eta_s is not None else []
@@ -182,10 +194,11 @@ def totals(view: RunView, width: int | None = None) -> Text:
 
 
 def _stopping(view: RunView) -> str:
-    requests = "request" if view.in_flight == 1 else "requests"
-    if not view.in_flight:
+    in_flight = view.in_flight + view.judge_in_flight
+    requests = "request" if in_flight == 1 else "requests"
+    if not in_flight:
         return "stopping: writing what has been answered"
-    return f"stopping: waiting for {view.in_flight} {requests} in flight, Ctrl-C again stops at once"
+    return f"stopping: waiting for {in_flight} {requests} in flight, Ctrl-C again stops at once"
 
 
 def sentence(job: JobView, limit: str = "") -> str:
@@ -199,10 +212,10 @@ def sentence(job: JobView, limit: str = "") -> str:
     parts.append(f"{job.failed} failed")
     if job.state == "asking":
         parts += [f"{job.retrying} retrying", f"{job.in_flight} in flight"]
-    if job.req_s is not None:
-        parts.append(f"{figure(job.req_s)} req/s")
-    if job.tok_s is not None:
-        parts.append(f"{figure(job.tok_s)} tok/s")
+    rates = [(job.req_s, "req/s"), (job.tok_s, "tok/s")]
+    parts += [f"{figure(rate)} {unit}" for rate, unit in rates if rate is not None]
+    if job.to_judge:
+        parts.append(f"{job.judged}/{job.to_judge} judged, {job.judge_in_flight} at the judge")
     if score := _score(job, " ± "):
         parts.append(f"score {score}")
     if job.eta_s is not None:

@@ -28,7 +28,7 @@ class JobView:
     Attributes:
         model: result name of the model.
         benchmark: name of the benchmark.
-        state: ``waiting``, ``asking``, ``asked``, ``scoring``, ``done``, or ``stopped`` before its end.
+        state: ``waiting``, ``asking``, ``asked``, ``judging``, ``scoring``, ``done``, or ``stopped`` before its end.
         done: samples that need no further request.
         total: number of samples, None as long as it is not known.
         reused: those of `done` that were answered by an earlier run.
@@ -41,6 +41,9 @@ class JobView:
         score_reach: half the width of its 95 % interval, in percentage points.
         eta_s: seconds until its last answer.
         last_error: why samples wait for another try; empty when none does.
+        judged: answers that a judge has read; None where no judge is asked.
+        to_judge: answers that a judge has to read, as far as it is known; None where no judge is asked.
+        judge_in_flight: requests to judges on the wire.
     """
 
     model: str
@@ -58,6 +61,9 @@ class JobView:
     score_reach: float | None
     eta_s: float | None
     last_error: str = ""
+    judged: int | None = None
+    to_judge: int | None = None
+    judge_in_flight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class RunView:
         limits: what keeps each model from being asked faster, in words; models that are not asked are left out.
         stopping: the run was asked to stop.
         doing: what happens before the first question is asked; empty afterwards.
+        judge_in_flight: requests to judges on the wire.
     """
 
     jobs: tuple[JobView, ...]
@@ -91,6 +98,7 @@ class RunView:
     limits: Mapping[str, str]
     stopping: bool
     doing: str = ""
+    judge_in_flight: int = 0
 
     @property
     def limit(self) -> str:
@@ -145,6 +153,7 @@ class Meter:
             limits=_limits(self._progress, now),
             stopping=self._progress.stopping() and any(job.state != "done" for job in jobs),
             doing=clean(self._progress.doing),
+            judge_in_flight=sum(view.judge_in_flight for view in views),
         )
 
     def _keep(self, counts: _Counts) -> None:
@@ -175,6 +184,9 @@ class Meter:
             score_reach=None if job.score_reach is None else 100 * job.score_reach,
             eta_s=self._time_for(left, counts, [i]) if asking else None,
             last_error=clean(job.last_error or "") if job.retrying else "",
+            judged=job.judged,
+            to_judge=None if job.judged is None else job.to_judge,
+            judge_in_flight=job.judge_in_flight,
         )
 
     def _rate(self, counts: _Counts, what: str, which: Sequence[int], window_s: float) -> float | None:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..benchmarks.submission import Submission
-from ..errors import EndpointUnusable
+from ..errors import EndpointUnusable, JudgeError
 from ..records import Cell, Metric, ScoreResult
 from .chart import CHART
 from .files import write_bytes, write_json
+from .judge_words import judging_words
 from .shares import asking_words
 from .tally import Tally
 
@@ -40,6 +41,9 @@ class Entry:
         plotted: whether the accuracy of its categories is drawn (`Benchmark.plots_categories`).
         withheld: why there is no score although all is well: the right answers are not public.
         submission: the file for the server that has them.
+        judging: what each of its judges did (`engine.judge_summary`), the deciding one first; empty without a judge.
+        unjudged: answers that a judge should have read and has no verdict on. Where that judge decides there is no
+            score.
     """
 
     model: str
@@ -53,6 +57,8 @@ class Entry:
     plotted: bool = False
     withheld: str | None = None
     submission: Submission | None = None
+    judging: Sequence[Mapping[str, Any]] = ()
+    unjudged: int = 0
 
     @property
     def submission_name(self) -> str:
@@ -61,7 +67,7 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON can hold it; per-sample records are in ``scores.json``, not here."""
-        counts = {"total": self.total, "missing": self.missing, **self.tally.summary()}
+        counts = {"total": self.total, "missing": self.missing, "unjudged": self.unjudged, **self.tally.summary()}
         if self.score:
             counts |= {k: v for k, v in self.score.counts.items() if k not in counts}
         return {
@@ -74,6 +80,7 @@ class Entry:
             "counts": counts,
             "rules": dict(self.score.rules) if self.score else {},
             "caveats": list(self.score.caveats) if self.score else [],
+            "judging": [dict(judge) for judge in self.judging],
             "columns": list(self.score.columns) if self.score else [],
             "table": [dict(row) for row in self.score.table] if self.score else [],
             "metrics": [_metric(m) for m in self.score.metrics] if self.score else [],
@@ -116,6 +123,8 @@ class Report:
             return 130
         if self.state == "stopped":
             return 3
+        if any(entry.unjudged for entry in self.entries):
+            return 3
         if any(entry.error for entry in self.entries):
             return 1
         return 2 if any(entry.tally.failed or entry.missing for entry in self.entries) else 0
@@ -125,10 +134,14 @@ class Report:
 
         Raises:
             EndpointUnusable: an endpoint was of no use.
+            JudgeError: verdicts are missing.
         """
         if self.problems:
             told = "; ".join(self.problems)
             raise EndpointUnusable(f"{told}. What was answered is in {self.run_dir}; the same task again continues it")
+        unjudged = [entry for entry in self.entries if entry.unjudged]
+        if unjudged:
+            raise JudgeError("; ".join(f"{entry.model} on {entry.benchmark}: {entry.error}" for entry in unjudged))
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report as JSON can hold it."""
@@ -185,6 +198,7 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
         yield f"- **Error:** {_plain(entry.error)}"
     if entry.withheld:
         yield f"- {_plain(entry.withheld)}; to be handed in: `{entry.model}/{entry.submission_name}`"
+    yield from _judging_markdown(entry)
     if tally.prompt_tokens is not None:
         yield f"- tokens: {tally.prompt_tokens} in prompts, {tally.completion_tokens or 0} in answers"
     if tally.latency_s:
@@ -203,6 +217,11 @@ def _score_markdown(entry: Entry, score: ScoreResult) -> Iterable[str]:
     if entry.plotted:
         yield ""
         yield f"![accuracy by category]({quote(f'{entry.model}/{entry.benchmark}/{CHART}')})"
+
+
+def _judging_markdown(entry: Entry) -> Iterable[str]:
+    for judge in entry.judging:
+        yield f"- {_plain(judging_words(judge))}"
 
 
 def _metrics_markdown(score: ScoreResult) -> Iterable[str]:

@@ -24,6 +24,8 @@ from ..benchmarks.load import load_benchmark
 from ..errors import ConfigError, StorageError
 from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
+from .judge_endpoint import JudgeEndpoint
+from .judging import greet_judges, make_judges
 from .progress import RunProgress
 from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
@@ -57,6 +59,7 @@ def run_task(task_cfg: object, *, environ: Mapping[str, str] | None = None) -> R
         ConfigError: the configuration is wrong.
         DataError: a benchmark's file is missing or malformed.
         EndpointUnusable: a model's endpoint answers nothing or refuses everything; the run can be resumed.
+        JudgeError: a judge cannot be used, or verdicts are missing; the run can be resumed.
         RunLocked: another process writes the run.
         StorageError: results cannot be written.
         KeyboardInterrupt: the user stopped it; the run can be resumed.
@@ -175,11 +178,31 @@ async def run_plan(
         async with show(progress):
             benchmarks = await _open_benchmarks(plan, progress)
             _check_names(plan, benchmarks)
-            with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
-                progress.run_dir = folder.path
-                for note in (*plan.notes, *progress.notes):
-                    log.warning("%s", note)
-                return await Session(plan, folder, benchmarks, progress, stop or anyio.Event()).run()
+            async with _judges(plan, benchmarks, progress) as judges:
+                with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
+                    progress.run_dir = folder.path
+                    for note in (*plan.notes, *progress.notes):
+                        log.warning("%s", note)
+                    return await Session(plan, folder, benchmarks, progress, stop or anyio.Event(), judges).run()
+
+
+@asynccontextmanager
+async def _judges(
+    plan: RunPlan, benchmarks: Sequence[Benchmark], progress: RunProgress
+) -> AsyncIterator[list[JudgeEndpoint]]:
+    """Makes the judges, and greets them where models are asked: a judge of no use is told before that."""
+    judges = await to_thread.run_sync(make_judges, plan, benchmarks, progress.warnings.append)
+    try:
+        if plan.mode != "eval":
+            for judge in judges:
+                progress.doing = f"greeting the judge {judge.name}"
+            await greet_judges(judges)
+            progress.doing = ""
+        yield judges
+    finally:
+        with anyio.CancelScope(shield=True):
+            for judge in judges:
+                await judge.aclose()
 
 
 def _check_embedded(plan: RunPlan) -> None:

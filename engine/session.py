@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 from anyio import create_task_group, from_thread, to_thread
@@ -25,11 +24,14 @@ from ..errors import EndpointUnusable, EyechartError
 from ..version import VERSION
 from .commit import GroupCommit, writing
 from .config import ModelSpec, RunPlan
-from .evaluate import PREDICTIONS, evaluate, save_scores
+from .evaluate import PREDICTIONS, evaluate, evaluate_judged, save_scores
 from .fingerprint import Fingerprinter, setup_digest
 from .journal import Journal, read_ledger
+from .judge_desk import JudgeDesk
+from .judge_endpoint import JudgeEndpoint
+from .judging import Judging, judge_identities, open_judging
 from .media import MediaSettings, prepare_messages
-from .models import asking_summary, build_fleet, model_media
+from .models import asking_summary, build_fleet, model_media, plain_addresses
 from .pipeline import Pipeline, Settings
 from .prepare import Job, Preparer
 from .progress import JobProgress, RunProgress
@@ -54,6 +56,7 @@ class Session:
         benchmarks: what is asked, in the plan's order.
         progress: counters for whoever shows them.
         stop: set to end the run early; it can be resumed.
+        judges: who reads what exact rules cannot, the deciding one first (`engine.judging.make_judges`).
         utc_now: wall clock.
     """
 
@@ -62,6 +65,7 @@ class Session:
     benchmarks: Sequence[Benchmark]
     progress: RunProgress
     stop: anyio.Event
+    judges: Sequence[JudgeEndpoint] = ()
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
@@ -77,16 +81,12 @@ class Session:
         self.progress.stopping = self.stop.is_set
         self._register_jobs()
         self._save_manifest("running")
-        if self.plan.mode != "eval":
-            async with create_task_group() as tasks:
-                counting = anyio.CancelScope()
-                tasks.start_soon(self._count, counting)
-                tasks.start_soon(self._verify_until_stopped)
-                async with create_task_group() as models:
-                    for spec in self.plan.models:
-                        models.start_soon(self._ask, spec)
-                counting.cancel()
-        entries = await self._score()
+        async with open_judging(
+            self.plan, self.judges, self.benchmarks, folder=self.folder, progress=self.progress, stop=self.stop
+        ) as judging:
+            if self.plan.mode != "eval":
+                await self._ask_all(judging)
+            entries = await self._score(judging)
         report = Report(
             run_dir=self.folder.path,
             protocol=self.plan.protocol.name,
@@ -110,7 +110,7 @@ class Session:
                 self.progress.jobs.append(job)
 
     def _state(self, entries: Sequence[Entry]) -> State:
-        if self.stop.is_set() and (self._unasked() or any(entry.missing for entry in entries)):
+        if self.stop.is_set() and (self._unasked() or any(entry.missing or entry.unjudged for entry in entries)):
             return "interrupted"
         if self.progress.problems:
             return "stopped"
@@ -123,6 +123,20 @@ class Session:
         return self.plan.mode != "eval" and any(job.done < (job.total or 0) for job in self.progress.jobs)
 
     # -- asking ------------------------------------------------------------------------------------------------------
+
+    async def _ask_all(self, judging: Judging) -> None:
+        async with create_task_group() as tasks:
+            counting = anyio.CancelScope()
+            tasks.start_soon(self._count, counting)
+            tasks.start_soon(self._verify_until_stopped)
+            async with create_task_group() as models:
+                for spec in self.plan.models:
+                    models.start_soon(self._ask, spec, judging)
+            counting.cancel()
+            for job in self.progress.jobs:
+                if job.judged is not None and job.state == "asking":
+                    job.state = "judging"
+            await judging.finish()
 
     async def _count(self, scope: anyio.CancelScope) -> None:
         """Learns about how many samples there are while the first are asked already."""
@@ -157,7 +171,7 @@ class Session:
                 log.warning("%s", found.warning)
                 self.progress.warnings.append(found.warning)
 
-    async def _ask(self, spec: ModelSpec) -> None:
+    async def _ask(self, spec: ModelSpec, judging: Judging) -> None:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
         fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
         self.progress.gates[spec.name] = fleet
@@ -165,7 +179,7 @@ class Session:
         try:
             with ExitStack() as stack:
                 jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, media, stack)
-                await self._run_pipeline(spec, fleet, media, jobs)
+                await self._run_pipeline(spec, fleet, media, [judging.attend(job) for job in jobs])
         except EndpointUnusable as error:
             log.error("%s: %s", spec.name, error)
             self.progress.problems.append(f"{spec.name}: {error}")
@@ -217,12 +231,12 @@ class Session:
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
-    async def _score(self) -> list[Entry]:
+    async def _score(self, judging: Judging) -> list[Entry]:
         entries = []
         for spec, benchmark in product(self.plan.models, self.benchmarks):
             job = self._jobs[spec.name, benchmark.name]
             job.state = "scoring"
-            entry = await to_thread.run_sync(self._score_one, spec.name, benchmark)
+            entry = await self._score_one(spec.name, benchmark, judging.desk(spec.name, benchmark.name))
             job.state, job.total = "done", entry.total
             self.progress.notes.extend(f"{spec.name} on {benchmark.name}: {n}" for n in self._age_notes(job, entry))
             job.error = job.error or entry.error
@@ -236,11 +250,16 @@ class Session:
         if old > 0 and self.plan.mode != "eval":
             yield f"{old} results are of an earlier run: this one ended before it came to them"
 
-    def _score_one(self, model: str, benchmark: Benchmark) -> Entry:
-        job_dir = self.folder.job(model, benchmark.name)
-        entry = evaluate(model, benchmark, job_dir, limit=self.plan.limit, score=self.plan.mode != "infer")
+    async def _score_one(self, model: str, benchmark: Benchmark, desk: JudgeDesk | None) -> Entry:
+        job_dir, limit = self.folder.job(model, benchmark.name), self.plan.limit
+        if desk is not None:
+            entry = await evaluate_judged(model, benchmark, job_dir, limit=limit, desk=desk)
+        else:
+            score = self.plan.mode != "infer"
+            by_rules = partial(evaluate, model, benchmark, job_dir, limit=limit, score=score)
+            entry = await to_thread.run_sync(by_rules)
         entry = replace(entry, data=self._data(benchmark))
-        save_scores(entry, job_dir)
+        await to_thread.run_sync(save_scores, entry, job_dir)
         return entry
 
     def _data(self, benchmark: Benchmark) -> dict[str, Any]:
@@ -265,7 +284,8 @@ class Session:
                 "created": known.get("created", now),
                 "updated": now,
                 "protocol": self.plan.protocol.name,
-                "endpoints": {spec.name: _addresses(spec) for spec in self.plan.models if spec.url},
+                "endpoints": {spec.name: plain_addresses(spec) for spec in self.plan.models if spec.url},
+                "judges": judge_identities(self.plan),
                 "data": {benchmark.name: self._data(benchmark) for benchmark in self.benchmarks},
                 **kept_fields(self.plan, known),
             }
@@ -287,12 +307,6 @@ def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | No
     return setup_digest(
         model.identity, version=VERSION, protocol=benchmark.protocol.name, data=stamp, media=repr(media)
     )
-
-
-def _addresses(spec: ModelSpec) -> str | list[str]:
-    """The addresses of a model without their queries, which may hold secrets; one address as it is."""
-    plain = [urlunsplit(urlsplit(url)._replace(query="", fragment="")) for url in spec.urls or (spec.url,)]
-    return plain if len(plain) > 1 else plain[0]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from .settings import MockSettings, Pattern, compile_pattern
 __all__ = ["Answerer", "completion"]
 
 _OPTION = re.compile(r"^\s*\(?([A-Z])[.):]", re.MULTILINE)
+_LISTED = re.compile(r"^\s*\(?([A-Z])[.):][ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_DIGEST = "sha256:"
+_NO_OPTION = "Z"
 _WORDS = ("red", "two", "dog", "left", "7", "blue", "car", "2019", "tree", "none", "12.5", "Paris")
 
 
@@ -35,8 +39,9 @@ class Answerer:
         if settings.script_file is not None:
             script |= _read_script(settings.script_file)
         self._exact: Mapping[str, str | list[str]] = script
+        self._digests = any(key.startswith(_DIGEST) for key in script)
         self._patterns: list[tuple[Pattern, str | list[str]]] = [
-            (compile_pattern(key), value) for key, value in script.items()
+            (compile_pattern(key), value) for key, value in script.items() if not key.startswith(_DIGEST)
         ]
 
     def answer(self, asked: Asked, nth: int) -> str:
@@ -55,17 +60,21 @@ class Answerer:
         found = self._look_up(asked)
         if isinstance(found, str):
             return found
-        return found[min(nth, len(found) - 1)] if found else self._settings.text
+        if found:
+            return found[min(nth, len(found) - 1)]
+        return _judged(asked.text, self._settings.text) if self._settings.mode == "judge" else self._settings.text
 
-    def _look_up(self, asked: Asked) -> str | list[str]:
+    def _look_up(self, asked: Asked) -> str | list[str] | None:
         text = asked.text
         for exact in (text, asked.last):
             if exact in self._exact:
                 return self._exact[exact]
+        if self._digests and (digest := _DIGEST + hashlib.sha256(text.encode()).hexdigest()) in self._exact:
+            return self._exact[digest]
         for pattern, answer in self._patterns:
             if pattern.matches(text):
                 return answer
-        return self._settings.text
+        return None
 
 
 def completion(settings: MockSettings, asked: Asked, text: str | None) -> dict[str, Any]:
@@ -114,6 +123,19 @@ def _computed(asked: Asked) -> str:
     else:
         choices = list(_WORDS)
     return choices[int.from_bytes(asked.question, "big") % len(choices)]
+
+
+def _judged(text: str, otherwise: str) -> str:
+    """The letter of the one option that the words after the last list of options name."""
+    listed = list(_LISTED.finditer(text))
+    if not listed:
+        return otherwise
+    last = len(listed) - 1
+    while last > 0 and not text[listed[last - 1].end() : listed[last].start()].strip():
+        last -= 1
+    words = text[listed[-1].end() :].casefold()
+    named = {option[1] for option in listed[last:] if option[2].casefold() in words}
+    return named.pop() if len(named) == 1 else _NO_OPTION
 
 
 def _read_script(path: Path) -> dict[str, str | list[str]]:

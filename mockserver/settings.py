@@ -62,9 +62,12 @@ class MockSettings:
         mode: where answers come from. ``fixed``: always `text`. ``scripted``: the first matching entry of `script` or
             `script_file`, else `text`. ``computed``: an option letter that the prompt offers, or a short word, drawn
             from the digest of the request's texts and media, so that the same question always has the same answer.
-            ``echo``: the text of the last message.
+            ``echo``: the text of the last message. ``judge``: as ``scripted``, and what no entry matches is judged by
+            a rule: the letter of the option that the words after the prompt's last list of options name, ``Z`` where
+            they name none or several; `text` where there is no list.
         text: the fixed answer.
-        script: pattern to answer; a list holds successive answers to the same request, the last one stays.
+        script: pattern to answer; a list holds successive answers to the same request, the last one stays. A key
+            ``sha256:…`` stands for the whole text by the SHA-256 of its UTF-8, in hex.
         script_file: JSON file of the same form. A key that equals the whole text, or that of the last message, wins.
         reasoning: thinking that is returned apart from the answer.
         reasoning_key: field of the message that holds it.
@@ -99,7 +102,7 @@ class MockSettings:
         max_body_bytes: bigger requests are answered 413.
     """
 
-    mode: Literal["fixed", "scripted", "computed", "echo"] = "computed"
+    mode: Literal["fixed", "scripted", "computed", "echo", "judge"] = "computed"
     text: str = "A"
     script: Mapping[str, str | list[str]] = field(default_factory=dict)
     script_file: Path | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 __all__ = ["Judge", "JudgeRequest"]
@@ -22,6 +22,8 @@ class JudgeRequest:
         temperature: sampling temperature of this attempt.
         system: text of the system role, None for none.
         max_tokens: longest reply in tokens, None for the judge's own setting.
+        fields: what the prompt is made of, by name (`scoring.own_rubric.PLACEHOLDERS`), so that a text of the user's
+            own can say it in another way.
     """
 
     benchmark: str
@@ -32,6 +34,7 @@ class JudgeRequest:
     temperature: float = 0.0
     system: str | None = None
     max_tokens: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Judge: TypeAlias = Callable[[JudgeRequest], Awaitable[str]]

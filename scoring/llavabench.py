@@ -67,7 +67,10 @@ async def ask_pair(
     """
     name = f"{llavabench.NAME}@{llavabench.VERSION}"
     prompt = llavabench.prompt(caption, question, reference, prediction)
-    return await judge(JudgeRequest(benchmark, index, 0, name, prompt, _TEMPERATURE, system=llavabench.SYSTEM))
+    fields = {"context": caption, "question": question, "answer": prediction, "reference": reference}
+    return await judge(
+        JudgeRequest(benchmark, index, 0, name, prompt, _TEMPERATURE, system=llavabench.SYSTEM, fields=fields)
+    )
 
 
 def read_pair(reply: str, *, literal: bool) -> tuple[float, float] | None:

@@ -68,10 +68,13 @@ async def ask_grade(
     """
     name = f"{mmvet.NAME}@{mmvet.VERSION}"
     prompt = mmvet.prompt(question, answer, prediction)
+    fields = {"question": question, "answer": prediction, "reference": answer}
     log = ""
     for attempt in range(TRIES):
         temperature = _WARMING * attempt
-        request = JudgeRequest(benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens)
+        request = JudgeRequest(
+            benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens, fields=fields
+        )
         reply = await judge(request)
         try:
             grade = float(reply)

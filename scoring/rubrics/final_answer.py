@@ -57,10 +57,13 @@ async def ask_final_answer(
         JudgeError: the judge cannot be reached.
     """
     name, prompt = f"{rubric.NAME}@{rubric.VERSION}", rubric.prompt(question, reply)
+    fields = {"question": question, "answer": reply}
     log = ""
     for attempt in range(TRIES):
         temperature = _WARMING * attempt
-        request = JudgeRequest(benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens)
+        request = JudgeRequest(
+            benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens, fields=fields
+        )
         text = await judge(request)
         if FAILED_MARK not in text:
             return FinalAnswer(text, f"{log}Succeed")

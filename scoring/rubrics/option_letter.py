@@ -58,10 +58,12 @@ async def ask_letter(
     options: Mapping[str, Cell],
     answer: str,
     rubric: LetterRubric | None = None,
+    reference: str | None = None,
 ) -> JudgedLetter:
     """Asks a judge up to three times for the letter; unreadable replies end as ``Z``, never as a random option.
 
-    Without a rubric of its own a question with a Chinese character has the Chinese one, any other the English one.
+    Without a rubric of its own a question with a Chinese character has the Chinese one, any other the English one. They
+    show no right letter; `reference` is for a rubric of the user's own.
 
     Raises:
         JudgeError: the judge cannot be reached.
@@ -69,8 +71,11 @@ async def ask_letter(
     rubric = rubric or _in_language_of(question)
     prompt = rubric.prompt(question, option_lines(options), answer)
     name = f"{rubric.NAME}@{rubric.VERSION}"
+    fields = {"question": question, "options": option_lines(options), "answer": answer}
+    if reference is not None:
+        fields["reference"] = reference
     for attempt in range(TRIES):
-        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt))
+        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt, fields=fields))
         letter = None if FAILED_MARK in reply else read_letter(reply, options).letter
         if letter is not None:
             return JudgedLetter(letter, reply)

@@ -67,8 +67,10 @@ async def ask_yes_no(
         JudgeError: the judge cannot be reached.
     """
     text = prompt(question, answer)
+    fields = {"question": question, "answer": answer}
     for attempt, temperature in enumerate(TEMPERATURES):
-        reply = await judge(JudgeRequest(benchmark, index, attempt, f"{NAME}@{VERSION}", text, temperature))
+        request = JudgeRequest(benchmark, index, attempt, f"{NAME}@{VERSION}", text, temperature, fields=fields)
+        reply = await judge(request)
         if unknown_decides and says_unknown(reply):
             return UNKNOWN
         verdict = read(reply)

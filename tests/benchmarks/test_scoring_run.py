@@ -190,3 +190,29 @@ def test_any_row_and_answer_is_scored(data: st.DataObject, name: str, make_bench
         assert all(set(record) == set(result.columns) for record in result.table)
         assert result.counts["scored"] == len(rows)
         assert result.counts["failed"] == sum(a is None for a in answers.values())
+
+
+def test_a_benchmark_knows_whether_it_asks_a_judge(make_benchmark: Any):
+    assert make_benchmark("MMStar", ROWS).asks_judge
+    assert make_benchmark("EyechartMini", ROWS).asks_judge
+    assert not make_benchmark("ChartQA_TEST", ROWS).asks_judge
+    assert not make_benchmark("MMStar", ROWS).joins_samples
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["MMStar", "EyechartMini"])
+async def test_a_second_opinion_is_the_judges_alone(make_benchmark: Any, name: str):
+    bench = make_benchmark(name, ROWS)
+    sample = next(bench.samples())
+    scored = await bench.second_opinion(sample, "A", says_b)
+    assert (scored.record["letter"], scored.record["rule"], scored.points) == ("B", "judge", 0.0)
+    assert (bench.verdict(scored), bench.verdict(bench.score(sample, "A"))) == ("B", "A")
+    assert bench.verdict(bench.score(sample, UNCLEAR)) is None
+
+
+@pytest.mark.anyio
+async def test_where_no_judge_reads_there_is_no_second_opinion(make_benchmark: Any):
+    bench = make_benchmark("ChartQA_TEST", ROWS)
+    sample = next(bench.samples())
+    assert await bench.second_opinion(sample, "A", says_b) is None
+    assert bench.verdict(bench.score(sample, "A")) == 1.0

@@ -270,6 +270,43 @@ def test_a_table_in_eighty_columns():
     ]
 
 
+def test_a_judge_is_shown_where_there_is_one():
+    progress = run("SEEDBench_IMG", "ChartQA_TEST", model="qwen-vl-chat")
+    first, second = progress.jobs
+    second.state = "waiting"
+    meter = Meter(progress, 0.0)
+    first.requests = first.in_flight = 4
+    meter.read(0.0)
+    answer(first, 50)
+    assert "judge" not in table(meter.read(10.0), 200, 24).plain
+    first.judged, first.to_judge, first.judge_in_flight = 12, 20, 3
+    view = meter.read(10.0)
+    assert table(view, 80, 24).plain.split("\n") == [
+        "qwen-vl-chat                 done fail retry open  judged req/s    score     ETA",
+        " SEEDBench_IMG ━━━━────    50/100    0     0    4   12/20   5.0             0:10",
+        " ChartQA_TEST  ────────     0/100                                        waiting",
+        "50/200 in 0:10 · 3 at the judge · ETA 0:30 · limit: preparing samples",
+    ]
+    assert "12/20 judged, 3 at the judge" in sentence(view.jobs[0])
+    assert "judged" not in sentence(view.jobs[1])
+    assert (view.jobs[0].judged, view.jobs[0].to_judge, view.jobs[1].judged, view.judge_in_flight) == (12, 20, None, 3)
+
+
+def test_judging_after_the_last_answer_is_a_state_that_is_told():
+    progress = run()
+    (job,) = progress.jobs
+    job.answered, job.state, job.judged, job.to_judge, job.judge_in_flight = 100, "judging", 40, 60, 4
+    stream = io.StringIO()
+    lines, meter = PlainLines(stream), Meter(progress, 0.0)
+    for now in range(25):
+        lines.paint(meter.read(float(now)))
+    told = stream.getvalue().splitlines()
+    assert told[0] == "m Shapes: judging, 100/100 done, 0 failed, 40/60 judged, 4 at the judge"
+    assert len(told) == 3
+    progress.stopping = lambda: True
+    assert totals(meter.read(30.0)).plain.startswith("stopping: waiting for 4 requests in flight")
+
+
 def test_an_old_terminal_gets_plain_characters():
     progress = run("图")
     answer(progress.jobs[0], 50)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,17 @@ from eyechart.engine.run import run_task
 evaluate.score_samples = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 run_task(sys.argv[1])
 """
+RUN_JUDGED = """
+import sys
+from dataclasses import replace
+import anyio
+from eyechart.engine.config import load_tasks, read_environment, resolve_all
+from eyechart.engine.config_plan import JudgeSpec
+from eyechart.engine.run import run_plan
+(plan,) = resolve_all(load_tasks(sys.argv[1]), read_environment({}))
+judge = replace(plan.models[0], name="judge", model="judge", url=sys.argv[2], urls=())
+anyio.run(run_plan, replace(plan, judges=(JudgeSpec(judge),)))
+"""
 FILES_WRITTEN = 6
 """run.json, scores.json, the result table, report.json, report.md and run.json again."""
 
@@ -72,10 +84,13 @@ def write_config(root: Path, url: str, work_dir: str) -> Path:
     return path
 
 
-async def run_and_kill_at_work(config: Path, server: MockServer, after_s: float) -> None:
+async def run_and_kill_at_work(
+    config: Path, server: MockServer, after_s: float, program: str = RUN, *arguments: object
+) -> None:
     """Starts a run, and kills it that long after the server first heard of it."""
     before = server.stats.requests
-    async with await anyio.open_process([sys.executable, "-c", RUN, str(config)]) as process:
+    command = [sys.executable, "-c", program, str(config), *map(str, arguments)]
+    async with await anyio.open_process(command) as process:
         with anyio.fail_after(60):
             while server.stats.requests == before:  # noqa: ASYNC110 (the server has no event to offer)
                 await anyio.sleep(0.005)
@@ -148,3 +163,49 @@ async def test_killed_while_scoring_or_writing_a_file_a_run_ends_as_if_nothing_h
     assert server.stats.requests == 2 * samples, "all was answered when the first was killed"
     assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
     assert not list((tmp_path / "stormy").rglob("*.tmp"))
+
+
+def verdicts(root: Path, work_dir: str) -> list[dict]:
+    """The verdicts on disk; a torn last line is none."""
+    journals = (root / work_dir).glob("*/killed/Tiny/judgements.jsonl")
+    return [json.loads(line) for path in journals for line in path.read_text().split("\n")[:-1]]
+
+
+def judged(judge: MockServer, since: int) -> set[str]:
+    """Indices of the samples that a judge was asked about."""
+    texts = (body["messages"][-1]["content"] for body in judge.stats.recorded[since:])
+    return {found[-1] for text in texts if (found := re.findall(r"What is in (\d+)\?", text))}
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(180)
+async def test_killed_at_work_no_verdict_that_was_written_down_is_asked_for_again(mock_server, tmp_path: Path) -> None:
+    samples, kills = 120, 6
+    write_benchmark(tmp_path / "Tiny.tsv", samples)
+    model = await mock_server(mode="fixed", text="it is hard to say what this might be")
+    calm = await mock_server(mode="computed")
+    config = write_config(tmp_path, model.url, "calm")
+    assert await to_thread.run_sync(run_to_its_death, RUN_JUDGED, config, calm.url) == 0
+    assert calm.stats.requests == samples + 1
+
+    # 120 verdicts, 8 at a time, 0.4 s each: 6 s of judging, so that all kills hit a judge at work.
+    stormy = await mock_server(mode="computed", latency=0.4, record=True)
+    config = write_config(tmp_path, model.url, "stormy")
+    moments = random.Random(11)
+    for _ in range(kills):
+        there, since = {line["index"] for line in verdicts(tmp_path, "stormy")}, len(stormy.stats.recorded)
+        await run_and_kill_at_work(config, stormy, moments.uniform(0.5, 1.4), RUN_JUDGED, stormy.url)
+        assert not judged(stormy, since) & there
+    written = len(verdicts(tmp_path, "stormy"))
+    assert 0 < written < samples
+    there, since = {line["index"] for line in verdicts(tmp_path, "stormy")}, len(stormy.stats.recorded)
+    stormy.settings = type(stormy.settings)(mode="computed", record=True)
+    assert await to_thread.run_sync(run_to_its_death, RUN_JUDGED, config, stormy.url) == 0
+    assert judged(stormy, since) == {str(n) for n in range(samples)} - there
+
+    greetings = kills + 1
+    assert stormy.stats.requests <= samples + kills * NPROC + greetings
+    assert sum(n - 1 for n in stormy.stats.answers.values()) <= kills * NPROC + greetings
+    assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
+    fingerprints = [line["fingerprint"] for line in verdicts(tmp_path, "stormy")]
+    assert len(fingerprints) == len(set(fingerprints)) == samples, "each verdict once"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import orjson
 import pytest
 
@@ -105,3 +107,36 @@ async def test_reasoning_finish_reason_and_token_count_can_be_set(mock_server, a
     assert reply["choices"][0]["message"]["reasoning"] == "Hm."
     assert reply["choices"][0]["finish_reason"] == "length"
     assert reply["usage"]["completion_tokens"] == 321
+
+
+JUDGED = "Example\nA. parrot\nB. kitten\nAnswer: a kitten\nYour output: B\n\nNow: what is it?\n{options}Answer: {answer}\nYour output: "
+OPTIONS = "A. a dog\nB. a Cat\n(C) a cow\n"
+
+
+async def test_a_judge_replies_the_option_that_the_answer_names(mock_server, ask):
+    server = await mock_server(mode="judge", text="ready")
+    verdicts = {
+        "surely A CAT, what else": "B",
+        "(a cow)": "C",
+        "a dog or a cat": "Z",
+        "an elephant": "Z",
+        "a kitten": "Z",
+    }
+    asked = {answer: (await ask(server, JUDGED.format(options=OPTIONS, answer=answer))).text for answer in verdicts}
+    assert asked == verdicts
+    assert (await ask(server, "Are you there?")).text == "ready"
+
+
+async def test_the_script_of_a_judge_goes_before_its_rule(mock_server, ask):
+    whole = JUDGED.format(options=OPTIONS, answer="a cow")
+    digest = "sha256:" + hashlib.sha256(whole.encode()).hexdigest()
+    server = await mock_server(mode="judge", script={digest: ["no idea", "A"], "a dog, I": "D"}, faults={"empty": 0.0})
+    assert [(await ask(server, whole)).text for _ in range(2)] == ["no idea", "A"]
+    assert (await ask(server, JUDGED.format(options=OPTIONS, answer="a dog, I think"))).text == "D"
+    assert (await ask(server, JUDGED.format(options=OPTIONS, answer="a cat"))).text == "B"
+
+
+async def test_a_script_may_name_a_text_by_its_digest(mock_server, ask):
+    digest = "sha256:" + hashlib.sha256("naïve".encode()).hexdigest()
+    server = await mock_server(mode="scripted", script={digest: "yes"}, text="no")
+    assert [(await ask(server, text)).text for text in ("naïve", "naive", digest)] == ["yes", "no", "yes"]

@@ -50,7 +50,7 @@ def test_a_mapping_becomes_settings():
         (["latencie=1"], "unknown setting 'latencie' (did you mean 'latency'?)"),
         (["latency"], "'latency' is not of the form key=value"),
         (["latency=soon"], "latency: Input should be a valid number"),
-        (["mode=magic"], "mode: Input should be 'fixed', 'scripted', 'computed' or 'echo'"),
+        (["mode=magic"], "mode: Input should be 'fixed', 'scripted', 'computed', 'echo' or 'judge'"),
         (["faults={hang}"], "the value of faults is not JSON"),
         (["faults={}", "faults.hang=1"], None),
         (["text=a", "text.b=1"], "text is set both as a whole and by entry"),

@@ -105,3 +105,15 @@ def test_the_comparing_rubric_shows_replies_that_can_be_read():
     lines = llavabench.prompt("", "", "", "").split("\n")
     pairs = [read_pair(line, literal=True) for line in lines]
     assert [pair for pair in pairs if pair] == [(6, 9), (9, 6)]
+
+
+async def test_a_request_carries_what_its_prompt_is_made_of():
+    judge = Script("A")
+    await asked(judge)
+    assert judge.requests[0].fields == {"question": "What?", "options": "A. cat\nC. 12.0\n", "answer": "a feline"}
+    judge = Script("A")
+    await ask_letter(judge, benchmark="B", index="7", question="", options=OPTIONS, answer="x", reference="C")
+    assert judge.requests[0].fields["reference"] == "C"
+    without = Script("A")
+    await ask_letter(without, benchmark="B", index="7", question="", options=OPTIONS, answer="x")
+    assert judge.requests[0].prompt == without.requests[0].prompt, "the benchmark's own rubric never shows it"
