@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ class Benchmark(ABC):
 
     def verdict(self, scored: Scored) -> Hashable | None:
         """Returns what an answer was taken for, by which judges are compared and outvoted; None if it was not read."""
-        return None if scored.record.get("rule") == "none" else scored.points
+        return None if scored.record.get("rule") == "none" or math.isnan(scored.points) else scored.points
 
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns what is kept per result, by its name: a sample's record by its index, where samples count alone."""
