@@ -127,6 +127,8 @@ def _details(audit: JobAudit) -> Iterator[RenderableType]:
     yield _text(f"{audit.model} on {audit.benchmark}", "bold")
     if audit.error:
         yield _text(audit.error, "red")
+    if audit.undecided:
+        yield _text(f"{audit.undecided} more that nobody need read: what they count together with is lost")
     if audit.rules:
         yield _text("read by: " + ", ".join(f"{rule} {n}" for rule, n in audit.rules.items()))
     for judge in audit.judges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ class Benchmark(ABC):
 
     def verdict(self, scored: Scored) -> Hashable | None:
         """Returns what an answer was taken for, by which judges are compared and outvoted; None if it was not read."""
-        return None if scored.record.get("rule") == "none" else scored.points
+        return None if scored.record.get("rule") == "none" or math.isnan(scored.points) else scored.points
 
     def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
         """Adds to the records what only all scored samples together tell, before `results` and the tables see them."""

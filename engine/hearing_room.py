@@ -19,7 +19,7 @@ from .judge_desk import JudgeDesk, Voice
 
 __all__ = ["Case", "HearingRoom", "Verdict"]
 
-_MOST_AT_ONCE: Final = 500
+_MOST_AT_ONCE: Final = 64
 
 Verdict: TypeAlias = Hearing | Exception
 """What a case ends with: a hearing, a `JudgeError`, a `DataError`, or a fault of the benchmark's rules."""
@@ -157,6 +157,7 @@ class HearingRoom(Generic[C]):
             await ask_for(self._desk, case.unsaid, case.lost)
         except JudgeError as error:
             self._ended(case, error)
+            self._progressed.set()
             await anyio.lowlevel.checkpoint()  # a judge that is given up refuses at once, case after case
         else:
             self._incoming.append(case)

@@ -31,7 +31,7 @@ from .judge_summary import judge_summary
 from .judged_scoring import JudgedScoring
 from .judgements import JUDGEMENTS, read_verdicts
 from .judging import greet_judges, make_judges
-from .progress import JobProgress
+from .progress import JobProgress, RunProgress
 from .run_folder import RunFolder
 
 __all__ = ["Case", "JobAudit", "audit_run"]
@@ -78,6 +78,7 @@ class JobAudit:
         by_rules: answers that the exact rules decided.
         by_judge: answers that the judge decided.
         unparsed: answers that neither could read.
+        undecided: answers that no rule reads and that the judge need not read: what they count together with is lost.
         missing: answers that wait for a verdict.
         judges: what each judge did (`engine.judge_summary`).
         compared: agreement of rules and judge on the answers that both read.
@@ -94,6 +95,7 @@ class JobAudit:
     by_rules: int = 0
     by_judge: int = 0
     unparsed: int = 0
+    undecided: int = 0
     missing: int = 0
     judges: Sequence[Mapping[str, Any]] = ()
     compared: Agreement = field(default_factory=lambda: agreement(()))
@@ -129,7 +131,7 @@ async def audit_run(plan: RunPlan, run_dir: Path, *, ask: int = 0, shown: int = 
     """
     load = partial(load_benchmark, data_root=plan.data_root, protocol=plan.protocol)
     benchmarks = [await to_thread.run_sync(load, name) for name in dict.fromkeys(plan.data)]
-    judges = make_judges(plan, benchmarks, _ignore)
+    judges = make_judges(plan, benchmarks, RunProgress())
     if ask and not judges:
         raise ConfigError(f"no judge reads any answer of the run in {run_dir}, so that there is none to ask")
     try:
@@ -146,11 +148,6 @@ async def audit_run(plan: RunPlan, run_dir: Path, *, ask: int = 0, shown: int = 
     finally:
         for judge in judges:
             await judge.aclose()
-
-
-def _ignore(text: str) -> None:
-    """What ends a judge is told by the verdicts that are missing."""
-    del text
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +264,18 @@ class _Job:
         unsaid: Mapping[str, str],
     ) -> JobAudit:
         exact = {sample.index: scored for (sample, _), scored in by_rules}
+        asked = {index for hearing in scores.hearings for index in hearing.asked}
         cases = [*self._cases(scores, exact, second)]
         pairs = [(c.by_rules, c.by_judge) for c in cases if c.by_rules is not None and c.by_judge is not None]
         kinds = {
             "disagreements": [c for c in cases if None not in (c.by_rules, c.by_judge) and c.by_rules != c.by_judge],
             "by_rules": [c for c in cases if c.by_rules is not None],
             "by_judge": [c for c in cases if c.by_rules is None and c.by_judge is not None],
-            "unparsed": [c for c in cases if c.by_rules is None and c.by_judge is None and c.rule == "none"],
+            "unparsed": [
+                c for c in cases if c.rule == "none" and c.by_judge is None and (not desk or c.index in asked)
+            ],
         }
+        undecided = sum(c.rule == "none" and c.index not in asked for c in cases) if desk else 0
         failed = sum(failed for _, _, failed in scores.items)
         rules = Counter(str(s.record.get("rule")) for s in scores.scored if s is not None and not s.failed)
         return JobAudit(
@@ -285,7 +286,8 @@ class _Job:
             rules=dict(rules.most_common()),
             by_rules=sum(n for rule, n in rules.items() if rule not in (*_OF_NO_RULE, "judge")),
             by_judge=rules["judge"],
-            unparsed=rules["none"],
+            unparsed=rules["none"] - undecided,
+            undecided=undecided,
             missing=sum(scored is None for scored in scores.scored),
             judges=judge_summary(self.benchmark, desk, scores.hearings) if desk else (),
             compared=agreement(pairs),

@@ -17,7 +17,7 @@ from ..scoring.judge import JudgeRequest
 from .config_plan import JudgeSpec, ModelSpec
 from .judge_writer import JudgeWriter
 from .models import build_fleet, build_model
-from .progress import JobProgress
+from .progress import JobProgress, RunProgress
 from .replicas import Fleet, Replica
 from .retry import Attempts, Health, RetryPolicy
 from .tries import Tries
@@ -142,13 +142,13 @@ class JudgeEndpoint:
         self._on_the_wire: set[CancelScope] = set()
 
     @classmethod
-    def of(cls, spec: JudgeSpec, *, patience_s: float, tell: Callable[[str], None]) -> JudgeEndpoint:
+    def of(cls, spec: JudgeSpec, *, patience_s: float, progress: RunProgress) -> JudgeEndpoint:
         """Makes the endpoint of a judge; it connects when it is first asked.
 
         Args:
             spec: the judge.
             patience_s: seconds without any answer after which it counts as dead.
-            tell: is told in a sentence what the user should know.
+            progress: where the user is told what happens to it.
 
         Raises:
             ConfigError: the user's own rubric cannot be used.
@@ -157,11 +157,11 @@ class JudgeEndpoint:
         return cls(
             spec,
             # What a judge thinks aloud is not its verdict.
-            build_fleet(asked, split_think=True, tell=lambda text: tell(f"judge {text}")),
+            build_fleet(asked, split_think=True, tell=lambda text: progress.notes.append(f"judge {text}")),
             policy=RetryPolicy(tries=asked.retry, wait_s=asked.wait_s, patience_s=patience_s),
             health=Health(patience_s=patience_s),
             encoder=lambda spec: build_model(spec, split_think=True),
-            tell=tell,
+            tell=progress.warnings.append,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -36,13 +36,13 @@ _UNREADABLE: Final = "?"
 _LOOKED_AT: Final = 20
 
 
-def make_judges(plan: RunPlan, benchmarks: Sequence[Benchmark], tell: Callable[[str], None]) -> list[JudgeEndpoint]:
+def make_judges(plan: RunPlan, benchmarks: Sequence[Benchmark], progress: RunProgress) -> list[JudgeEndpoint]:
     """Makes the judges of a run; none where no benchmark asks one, or nothing is scored. Connects to nobody.
 
     Args:
         plan: the run.
         benchmarks: what is asked.
-        tell: is told in a sentence what the user should know.
+        progress: where the user is told what happens to them.
 
     Raises:
         ConfigError: a rubric of the user's own cannot be used, or shows what a benchmark does not tell its judge.
@@ -50,7 +50,7 @@ def make_judges(plan: RunPlan, benchmarks: Sequence[Benchmark], tell: Callable[[
     asking = [benchmark for benchmark in benchmarks if benchmark.asks_judge]
     if plan.mode == "infer" or not asking:
         return []
-    judges = [JudgeEndpoint.of(spec, patience_s=plan.patience_s, tell=tell) for spec in plan.judges]
+    judges = [JudgeEndpoint.of(spec, patience_s=plan.patience_s, progress=progress) for spec in plan.judges]
     for judge in judges:
         for benchmark in asking if judge.writer.own_rubric else ():
             request = _first_request(benchmark)

@@ -191,7 +191,7 @@ async def _judges(
     plan: RunPlan, benchmarks: Sequence[Benchmark], progress: RunProgress
 ) -> AsyncIterator[list[JudgeEndpoint]]:
     """Makes the judges, and greets them where models are asked: a judge of no use is told before that."""
-    judges = await to_thread.run_sync(make_judges, plan, benchmarks, progress.warnings.append)
+    judges = await to_thread.run_sync(make_judges, plan, benchmarks, progress)
     try:
         if plan.mode != "eval":
             for judge in judges:

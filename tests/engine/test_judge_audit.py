@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import JoinedBenchmark, JudgeRig, ScriptedModel, StagedRig
 
+from eyechart.engine import judge_audit
 from eyechart.engine.config import RunPlan
 from eyechart.engine.judge_audit import audit_run
 from eyechart.engine.run import run_plan
 from eyechart.errors import ConfigError, JudgeError, RunLocked
 from eyechart.mockserver import MockServer
+from eyechart.records import Reply
 
 ROWS = 24
 CLEAR, NAMED, UNCLEAR = "The answer is A.", "I think it is a lamp or a boat, no, a boat", "it is hard to say"
@@ -149,6 +152,23 @@ async def test_asking_needs_the_run_for_itself_and_looking_does_not(run) -> None
         await audit_run(plan, run_dir)
         with pytest.raises(RunLocked):
             await audit_run(plan, run_dir, ask=1)
+
+
+@pytest.mark.anyio
+async def test_rows_of_a_unit_that_is_lost_early_are_nobodys_failure(tmp_path: Path, make_plan, monkeypatch) -> None:
+    benchmark, folder = JoinedBenchmark(6), tmp_path / "m" / "Memory"
+    folder.mkdir(parents=True)
+    says = {"0/?": [Reply("no")], "1/?": [Reply("hm")] * 3}
+    unclear = ScriptedModel(answer=lambda text: "a2" if text == "q2" else "?")
+    await StagedRig(folder, unclear, benchmark, ScriptedModel(script=says, answer=lambda _: "yes")).run()
+    judges = JudgeRig(folder, ScriptedModel()).judges
+    monkeypatch.setattr(judge_audit, "load_benchmark", lambda *_, **__: benchmark)
+    monkeypatch.setattr(judge_audit, "make_judges", lambda *_: judges)
+    plan = replace(make_plan(MockServer()), data=("Memory",))
+    (audit,) = await audit_run(plan, tmp_path, shown=9)
+    # Units are 0 and 3 (no, and over), 1 and 4 (unreadable, and over), 2 and 5 (right by rule, and yes).
+    assert (audit.by_rules, audit.by_judge, audit.unparsed, audit.undecided, audit.missing) == (1, 2, 1, 2, 0)
+    assert [case.index for case in audit.cases["unparsed"]] == ["1"]
 
 
 @pytest.mark.anyio

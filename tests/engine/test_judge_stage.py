@@ -211,6 +211,23 @@ async def test_old_answers_that_hold_no_more_are_not_judged(tmp_path: Path) -> N
 
 
 @pytest.mark.anyio
+@pytest.mark.timeout(30)
+async def test_old_answers_one_at_a_time_and_a_judge_that_is_gone_come_to_an_end(tmp_path: Path) -> None:
+    first = StagedRig(tmp_path, unclear(), JudgedBenchmark(20), dies_after(0), bench={"health": {"patience_s": 1.0}})
+    await first.run()
+    again = StagedRig(
+        tmp_path,
+        unclear(),
+        JudgedBenchmark(20),
+        dies_after(5),
+        stage={"room": 1},
+        bench={"health": {"patience_s": 9.0}},
+    )
+    await again.run()
+    assert (len(again.judge_rig.lines()), again.entry.unjudged) == (5, 15)
+
+
+@pytest.mark.anyio
 async def test_units_of_old_and_new_answers_are_whole(tmp_path: Path) -> None:
     first = StagedRig(
         tmp_path, unclear(), JoinedBenchmark(9), dies_after(0), limit=5, bench={"health": {"patience_s": 1.0}}
