@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ..errors import DataError
@@ -17,6 +18,8 @@ __all__ = ["Circular"]
 
 _STEP: Final = 1_000_000
 """The variants of question n have the indices n, n + 1,000,000, n + 2,000,000, …"""
+_UNNEEDED: Final = "unneeded"
+"""Rule of a row that nothing read, and nothing had to."""
 
 
 class Circular(MultipleChoice):
@@ -58,6 +61,19 @@ class Circular(MultipleChoice):
                 break
         return scored
 
+    def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
+        """Marks the rows that nothing read and nothing had to: their question is settled, or does not count."""
+        needed = {
+            position
+            for _, rows in self._members(scored)
+            if not any(_is_read(row) and not row.points for _, row in rows)
+            for position, _ in rows
+        }
+        return [
+            row if position in needed or _is_read(row) else replace(row, record={**row.record, "rule": _UNNEEDED})
+            for position, row in enumerate(scored)
+        ]
+
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns the record of each group by the index of its base row."""
         return {base.sample.index: _record(rows) for base, rows in self._groups_of(scored)}
@@ -98,12 +114,17 @@ class Circular(MultipleChoice):
 
     def _groups_of(self, scored: Sequence[Scored]) -> Iterator[tuple[Scored, list[Scored]]]:
         """Yields the base row and all rows of each group that has a base row, in the order of the file."""
-        groups: dict[int, list[Scored]] = {}
-        for s in scored:
-            groups.setdefault(self._group(s.sample), []).append(s)
+        for base, members in self._members(scored):
+            yield base, [row for _, row in members]
+
+    def _members(self, scored: Sequence[Scored]) -> Iterator[tuple[Scored, list[tuple[int, Scored]]]]:
+        """Yields the same, each row with its position."""
+        groups: dict[int, list[tuple[int, Scored]]] = {}
+        for position, row in enumerate(scored):
+            groups.setdefault(self._group(row.sample), []).append((position, row))
         for members in groups.values():
-            members.sort(key=lambda s: self._number(s.sample))
-            base = next((s for s in members if self._is_base(s.sample)), None)
+            members.sort(key=lambda member: self._number(member[1].sample))
+            base = next((row for _, row in members if self._is_base(row.sample)), None)
             if base is not None:
                 yield base, members
 
@@ -137,11 +158,11 @@ class Circular(MultipleChoice):
 
 
 def _is_read(row: Scored) -> bool:
-    return bool(row.record["rule"] != "none")
+    return row.record["rule"] not in ("none", _UNNEEDED)
 
 
 def _by_rule(row: Scored) -> bool:
-    return row.record["rule"] not in ("none", "judge")
+    return _is_read(row) and row.record["rule"] != "judge"
 
 
 def _all_right(rows: Sequence[Scored]) -> bool:

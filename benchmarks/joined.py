@@ -220,6 +220,16 @@ class Joined(Benchmark):
         scored = await part.judge_unit(named, judge)
         return [replace(row, sample=sample) for row, (sample, _) in zip(scored, answers, strict=True)]
 
+    def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
+        """Has each part complete its own records."""
+        completed = list(scored)
+        for name, part in self.parts.items():
+            positions = [k for k, row in enumerate(scored) if part_of(row.sample) == name]
+            own = [replace(scored[k], sample=self._joined.original(scored[k].sample)) for k in positions]
+            for k, row in zip(positions, part.complete(own), strict=True):
+                completed[k] = replace(row, sample=scored[k].sample)
+        return completed
+
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns the results of all parts, each named by part and index."""
         return {

@@ -118,3 +118,12 @@ def test_the_row_with_index_a_million_is_a_base_row_in_the_reference(
     result = hits(make_benchmark, variants(0, "AB"), {0: "A", 1_000_000: "A"}, protocol=protocol)
     first = result.more_tables["acc_all"].rows[0]
     assert (first["split"], first["Overall"]) == ("vanilla_0_none", accuracy)
+
+
+def test_what_nobody_had_to_read_is_not_unparsed(make_benchmark: Any):
+    rows = variants(1, "AB") + variants(2, "AB") + variants(3, "AB")
+    answers = {1: "B", 1_000_001: UNCLEAR, 2: "A", 1_000_002: UNCLEAR, 1_000_003: UNCLEAR}
+    result = hits(make_benchmark, rows, answers)
+    assert result.rules == {"option": 2, "unneeded": 2, "none": 1}
+    assert result.counts["unparsed"] == 1
+    assert [record["rule"] for record in result.per_sample.values()] == ["option", "none"]

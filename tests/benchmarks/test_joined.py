@@ -90,6 +90,7 @@ def test_verdicts_are_kept_by_the_joined_index(tmp_path: Path):
     result = score_predictions(bench, answers, judge)
     assert sorted(asked, key=int) == ["6", "7", "8", "9"], "the second variant of a question after a right first one"
     assert result.counts["judged"] == 4
+    assert result.rules["unneeded"] == 2
 
 
 def test_a_column_of_some_parts_is_empty_in_the_others(tmp_path: Path):
