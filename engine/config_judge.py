@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
-from .config_model import ModelEntry
+from .config_model import ModelEntry, Price
 from .config_payload import payload_problems
 from .config_problems import SHAPES, Path, Problem, closest, field_names, refuse, shown
 from .config_types import Addresses, Amount, Base, Count, JsonObject, Nproc, PathText, Rate, Seconds, Secret, Word
@@ -115,6 +115,7 @@ class JudgeFields(Base):
     )
     retry: Count | None = Field(None, description="Most tries per request. Default: `eval_config.retry`.")
     wait: Amount = Field(1.0, description="Scale in seconds of the first pause before another try, as that of models.")
+    price: Price | None = Field(None, description="What its tokens cost, as that of models; for the cost in reports.")
     extra_body: JsonObject = Field(
         default_factory=dict,
         description="Request fields, sent as they are; the way to send one whose name looks like a slip of another.",

@@ -103,6 +103,7 @@ def _spec(judge: Asked, urls: tuple[str, ...], key: SecretStr, config: EvalConfi
         **in_flight(fields, config),
         rpm=fields.rpm,
         tpm=fields.tpm,
+        price=fields.price,
     )
 
 

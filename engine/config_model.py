@@ -127,7 +127,7 @@ class ModelEntry(Base):
         "Retry-After. Default: 1.",
     )
     price: Price | None = Field(
-        None, description="What tokens cost (below), for `eyechart estimate`; nothing else reads it."
+        None, description="What tokens cost (below), for `eyechart estimate` and, of a judge, for reports."
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
     video_llm: Annotated[bool, later(False, _VIDEO)] = Field(

@@ -91,6 +91,7 @@ _KNOWN: Final[Mapping[Path, frozenset[str]]] = {
     ("eval_config",): field_names(EvalConfig),
     ("eval_config", "model", 0): field_names(ModelEntry),
     ("eval_config", "model", 0, "price"): field_names(Price),
+    ("eval_config", "judge", "price"): field_names(Price),
     ("eval_config", "judge"): field_names(JudgeEntry),
 }
 

@@ -123,6 +123,7 @@ def test_every_value_of_a_judge_arrives(tmp_path):
         "rubric": str(tmp_path / "rubric.txt"), "repeats": 3, "temperature": None, "max_tokens": None,
         "system_prompt": "Be just.", "nproc": "auto", "nproc_max": 9, "rpm": 60, "tpm": 500, "timeout": 20,
         "connect_timeout": 2, "retry": 5, "wait": 0, "seed": 7, "extra_body": {"top_p": 1},
+        "price": {"prompt_per_million": 0.5, "completion_per_million": 1.5, "currency": "EUR"},
     }  # fmt: skip
     spec = judge(judge=given)
     asked = spec.asked
@@ -133,6 +134,8 @@ def test_every_value_of_a_judge_arrives(tmp_path):
     assert (asked.system_prompt, asked.nproc, asked.nproc_auto) == ("Be just.", 9, True)
     assert (asked.rpm, asked.tpm, asked.timeout_s, asked.connect_timeout_s) == (60, 500, 20, 2)
     assert (asked.retry, asked.wait_s, asked.key.get_secret_value()) == (5, 0, "sk-1")
+    assert asked.price is not None
+    assert (asked.price.completion_per_million, asked.price.currency) == (1.5, "EUR")
 
 
 def test_the_model_of_a_mapping_is_asked_as_it_is():
