@@ -117,6 +117,15 @@ def _covered_text(name: str, number: int) -> Row:
     return {"answer": str([f"the text of {name}", f"number {number}"])}
 
 
+def _open_ended(_: str, number: int) -> Row:
+    return {
+        "answer": f"{number} <OR> red",
+        "category": ("rec", "ocr,math")[number % 2],
+        "caption": "a picture of one colour",
+        "gpt4_ans": "It is of one colour.",
+    }
+
+
 ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
     {
         "image_caption": _caption,
@@ -125,6 +134,7 @@ ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
         "image_yorn": _yes_or_no,
         "math": _maths,
         "ocr": _text_in_picture,
+        "open_ended": _open_ended,
         "vcr": _covered_text,
     }
 )

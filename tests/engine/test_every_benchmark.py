@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from eyechart.engine.report import Report
 from eyechart.engine.run import run_task_async
 
 NAMES = [name for name in FAMILIES if catalog()[name].family in ROWS_OF]
+GRADES = MappingProxyType({"LLaVABench": "6 9", "MMVet": "0.5"})
+"""What a judge says of every answer, where there are no scores without one."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +46,8 @@ async def run(config: dict[str, Any]) -> Report:
 async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) -> None:
     rows = write_tiny(name, tmp_path)
     server = await mock_server()
-    whole = await run(task(name, server, tmp_path))
+    judge = await judge_of(name, mock_server)
+    whole = await run(task(name, server, tmp_path, **judge))
     assert (whole.state, whole.exit_code, server.stats.requests) == ("finished", 0, rows)
     (entry,) = whole.entries
     assert entry.tally.ok == rows
@@ -55,15 +59,23 @@ async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) 
         assert (whole.run_dir / "m" / f"m_{name}_acc.csv").read_text().count("\n") > 1
         assert entry.score.metrics
 
-    await resumed_in_the_middle(name, server, whole, task(name, server, tmp_path, reuse=True))
+    await resumed_in_the_middle(name, server, whole, task(name, server, tmp_path, reuse=True, **judge))
 
     before = server.stats.requests
-    first = await run(task(name, server, tmp_path, limit=4, protocol="vlmeval"))
+    first = await run(task(name, server, tmp_path, limit=4, protocol="vlmeval", **judge))
     assert (first.entries[0].tally.ok, server.stats.requests - before) == (4, 4)
     if name.startswith("VCR_ZH"):  # the reference cuts Chinese into words by a model that few have
         assert "zh_core_web_sm" in (first.entries[0].error or "zh_core_web_sm")
     else:
         assert (first.state, first.exit_code) == ("finished", 0)
+
+
+async def judge_of(name: str, mock_server: Any) -> dict[str, Any]:
+    """Starts the judge of a benchmark that needs one; returns its place in the configuration."""
+    if name not in GRADES:
+        return {}
+    server = await mock_server(mode="fixed", text=GRADES[name])
+    return {"judge": {"model": "j", "api_base": server.url}}
 
 
 async def resumed_in_the_middle(name: str, server: Any, whole: Report, config: dict[str, Any]) -> None:
