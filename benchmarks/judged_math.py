@@ -108,7 +108,7 @@ class JudgedMath(Benchmark):
             DataError: a column is missing, or a row's choices cannot be read.
         """
         exact = self.score(sample, prediction)
-        if exact.record["rule"] != "none":
+        if self.is_settled(exact, prediction):
             return exact
         final = await ask_final_answer(
             judge,

@@ -92,7 +92,7 @@ class MultipleChoice(Benchmark):
             JudgeError: the judge cannot be reached.
         """
         exact = self.score(sample, prediction)
-        if exact.record["rule"] != "none":
+        if self.is_settled(exact, prediction):
             return exact
         return await self._judged(sample, prediction, judge)
 

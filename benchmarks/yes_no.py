@@ -72,16 +72,14 @@ class YesNo(Benchmark):
             DataError: the benchmark has no right answers, or the row's is neither Yes nor No.
         """
         exact = self.score(sample, prediction)
-        answer = cell_text(prediction)
-        empty = prediction is None or not answer.strip()
-        if exact.record["rule"] != "none" or (empty and not self.protocol.judge_empty_answers):
+        if self.is_settled(exact, prediction):
             return exact
         verdict = await ask_yes_no(
             judge,
             benchmark=self.name,
             index=sample.index,
             question=cell_text(sample.cells.get("question")),
-            answer=answer,
+            answer=cell_text(prediction),
             read=self._read,
             unknown_decides=not self.protocol.judge_unknown_again,
         )

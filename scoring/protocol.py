@@ -65,8 +65,8 @@ class Protocol:
             into blanks. Off: it counts as a word between whatever marks.
         yes_no_as_spelled: the benchmark's own answer counts only when it is spelled ``Yes`` or ``No``, so that a row
             with ``yes`` is never right. Off: in any case of letters, and anything else is an error.
-        judge_empty_answers: an answer without text is sent to the judge of a yes-or-no question, which may find one
-            in it. Off: it is unparsed without being judged.
+        judge_empty_answers: an answer without text is sent to a judge that is to say what it means, and that may find
+            something in it. Off: it is unparsed without being judged.
         judge_unknown_again: a judge of a yes-or-no question that says ``Unknown`` is asked again, at rising
             temperature, until it says otherwise. Off: ``Unknown`` is a verdict.
         groups_across_categories: HallusionBench forms its groups of questions without their category, and reads their

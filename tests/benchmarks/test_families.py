@@ -213,3 +213,21 @@ def test_the_tables_of_gmai(make_benchmark: Any):
     assert reference["department_acc"].rows == ({"split": "none", "Overall": 0.5, "None": None, "d": 0.0},)
     with pytest.raises(DataError, match="no column 'clinical vqa task'"):
         score_predictions(make_benchmark("GMAI-MMBench_VAL", [QUESTION]), {"0": "A"})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["MMStar", "MMBench_DEV_EN", "MME", "MathVision"])
+@pytest.mark.parametrize(("protocol", "asked"), [("eyechart", 0), ("vlmeval", 1)])
+async def test_an_answer_without_text_is_judged_in_the_reference_only(
+    name: str, protocol: str, asked: int, make_benchmark: Any
+):
+    seen: list[JudgeRequest] = []
+
+    async def judge(request: JudgeRequest) -> str:
+        seen.append(request)
+        return "A"
+
+    row = QUESTION | {"index": "1", "choices": "['cat', 'dog']", "category": "c", "answer": "Yes", "level": 1}
+    result = await score_predictions_async(make_benchmark(name, [row], protocol), {"1": " \n"}, judge)
+    assert min(1, len(seen)) == asked
+    assert result.counts["unparsed"] == 1 or asked
