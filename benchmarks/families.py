@@ -14,6 +14,7 @@ from .base import Benchmark, Source
 from .captions import Captions
 from .catalog import catalog
 from .circular import Circular
+from .documents import DUDE, MMLongBench, SlideVQA
 from .gmai import GMAIMMBench
 from .joined import Joined, JoinedSource
 from .llavabench import LLaVABench
@@ -72,11 +73,14 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
         "COCO_VAL": Captions,
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
+        **dict.fromkeys(("DUDE", "DUDE_MINI"), DUDE),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
         "EyechartMini": Mixed,
         "LLaVABench": LLaVABench,
+        "MMLongBench_DOC": MMLongBench,
         "MMVet": MMVet,
         "OCRBench": OCRBench,
+        **dict.fromkeys(("SLIDEVQA", "SLIDEVQA_MINI"), SlideVQA),
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
     }
 )

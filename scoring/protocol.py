@@ -52,12 +52,24 @@ class Protocol:
             and are taken whatever numbers they are. Off: spaces and commas around them do not matter, and a grade lies
             between 0 and 10.
         unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet), or as -1 for both
-            answers (LLaVABench). Off: it is left out of the means, and counted as unparsed.
-        judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3). Off: as many
-            as the judge is set to.
+            answers (LLaVABench); one of which a judge's first reply tells no short answer counts as an empty one
+            (documents). Off: it is left out of the means, and counted as unparsed; for a short answer the judge is
+            asked up to five times.
+        judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3, documents:
+            128). Off: as many as the judge is set to.
         captions_as_written: captions are compared by what stands between white space, capitals and punctuation
             included: ``Dog.`` is another word than ``dog``. Off: in lower case and without punctuation, as the COCO
             caption evaluation does (`scoring.caption_words`).
+        glued_lines: SLIDEVQA deletes the line breaks of the right answer, so that ``Ana`` above ``Lopez`` becomes one
+            word. Off: a line break is a space.
+        repeated_words: SLIDEVQA counts a word of the answer that the right one has as often as it is repeated, so that
+            F1 can exceed 1. Off: as often as both have it.
+        bare_numbers: MMLongBench_DOC reads no number that is written with commas (``1,000``), and no whole number with
+            ``$`` before or ``%`` behind it, even where the right answer is written so. Off: it does.
+        first_page_cells: where pages are put together on a sheet, each has as much room as the first one needs, and
+            larger ones are cut off. Off: as much as the largest one needs.
+        first_strip_only: where pages are put together in long strips, DUDE and SLIDEVQA show only the first strip, of
+            at most 20 pages. Off: all of them.
     """
 
     name: str
@@ -77,6 +89,11 @@ class Protocol:
     unread_grades_count: bool
     judge_reply_limits: bool
     captions_as_written: bool
+    glued_lines: bool
+    repeated_words: bool
+    bare_numbers: bool
+    first_page_cells: bool
+    first_strip_only: bool
 
 
 EYECHART: Final = Protocol(
@@ -97,6 +114,11 @@ EYECHART: Final = Protocol(
     unread_grades_count=False,
     judge_reply_limits=False,
     captions_as_written=False,
+    glued_lines=False,
+    repeated_words=False,
+    bare_numbers=False,
+    first_page_cells=False,
+    first_strip_only=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -116,6 +138,11 @@ VLMEVAL: Final = Protocol(
     unread_grades_count=True,
     judge_reply_limits=True,
     captions_as_written=True,
+    glued_lines=True,
+    repeated_words=True,
+    bare_numbers=True,
+    first_page_cells=True,
+    first_strip_only=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

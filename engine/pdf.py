@@ -1,0 +1,70 @@
+"""Pages of a PDF as pictures. Runs inside a sandbox: what reads PDF files is written in C++ and may crash or hang."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import PIL.Image
+import pypdfium2
+import pypdfium2.raw
+
+from .page_pictures import page_encoder
+
+__all__ = ["SCALE", "pages"]
+
+SCALE: Final = 2.0
+"""144 dots per inch, as the reference renders; a PDF measures in 72nds of an inch."""
+
+_SLACK: Final = 0.001
+"""What a page may be wider than whole pixels before it has one more, as in the reference's renderer."""
+_HEADER: Final = b"%PDF-"
+_HEADER_WITHIN: Final = 1024
+_ENCRYPTED: Final = frozenset({pypdfium2.raw.FPDF_ERR_PASSWORD, pypdfium2.raw.FPDF_ERR_SECURITY})
+
+
+def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
+    """Renders the first pages of a PDF, one after the other; a `sandbox_child.Task`.
+
+    Args:
+        request: ``max_pages``; ``max_pixels`` of one page; ``reference``, see `page_pictures.page_encoder`.
+        payload: the file.
+
+    Raises:
+        ValueError: the file, or one of these pages, cannot be rendered.
+    """
+    encode = page_encoder(reference=request["reference"])
+    with _opened(payload) as document:
+        if not len(document):
+            raise ValueError("it has no pages")
+        document.init_forms()
+        for number in range(min(len(document), request["max_pages"])):
+            yield encode(_page(document, number, request["max_pixels"]))
+
+
+def _opened(payload: bytes) -> Any:
+    if _HEADER not in payload[:_HEADER_WITHIN]:
+        raise ValueError("it is no PDF" if payload else "it is empty")
+    try:
+        return pypdfium2.PdfDocument(payload)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in _ENCRYPTED:
+            raise ValueError("it is encrypted and opens only with a password") from None
+        raise ValueError(f"it is no PDF that can be read: {error}") from None
+
+
+def _page(document: Any, number: int, max_pixels: int) -> PIL.Image.Image:
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError as error:
+        raise ValueError(f"its page {number + 1} cannot be read: {error}") from None
+    width, height = (max(1, math.ceil(points * SCALE - _SLACK)) for points in page.get_size())
+    if width * height > max_pixels:
+        raise ValueError(
+            f"its page {number + 1} would have {width} x {height} pixels; more than {max_pixels} are refused"
+        )
+    bitmap = page.render(scale=SCALE, rev_byteorder=True)
+    picture: PIL.Image.Image = bitmap.to_pil().crop((0, 0, width, height))
+    page.close()
+    return picture

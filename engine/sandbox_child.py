@@ -1,0 +1,111 @@
+"""The inside of a sandbox: a process that carries out one function again and again, within limits of its own.
+
+Requests come on standard input and results leave on standard output, in frames: one byte that says what it is, the
+length in eight bytes, the content. Nothing that a decoder prints can get between them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import queue
+import resource
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, BinaryIO, Final, TypeAlias
+
+__all__ = ["DONE", "FAILED", "REQUEST", "RESULT", "Task", "read_frame", "serve", "write_frame"]
+
+Task: TypeAlias = Callable[[Mapping[str, Any], bytes], Iterator[bytes]]
+"""What is carried out: takes a request and its payload, yields results. ValueError says why there are none."""
+
+REQUEST: Final = b"Q"
+RESULT: Final = b"R"
+FAILED: Final = b"F"
+DONE: Final = b"D"
+
+_HEAD: Final = struct.Struct(">cQ")
+_MEGABYTE: Final = 1_000_000
+# What the libraries that run here are known to raise on damaged files. Anything else ends the process.
+_FAULTS: Final = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, SyntaxError)
+
+
+def read_frame(stream: BinaryIO) -> tuple[bytes, bytes]:
+    """Reads what a frame is, and its content.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    kind, length = _HEAD.unpack(_read(stream, _HEAD.size))
+    return kind, _read(stream, length)
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
+
+
+def write_frame(stream: BinaryIO, kind: bytes, content: bytes) -> None:
+    """Writes a frame.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    stream.write(_HEAD.pack(kind, len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def serve(task: str, memory: int) -> None:
+    """Carries out requests until there are no more.
+
+    Args:
+        task: module and name of a `Task`, as ``package.module:name``.
+        memory: bytes of address space that the process may have.
+    """
+    with os.fdopen(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)
+        _limit(resource.RLIMIT_AS, memory)
+        _limit(resource.RLIMIT_CORE, 0)
+        module, _, name = task.partition(":")
+        carry_out: Task = getattr(importlib.import_module(module), name)
+        requests: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+        while True:
+            request, payload = requests.get()
+            _answer(carry_out, json.loads(request), payload, replies, memory)
+
+
+def _listen(requests: queue.SimpleQueue[tuple[bytes, bytes]]) -> None:
+    """Takes requests; without anybody who could send more the process ends, even where its task hangs."""
+    with suppress(EOFError):
+        while True:
+            requests.put((read_frame(sys.stdin.buffer)[1], read_frame(sys.stdin.buffer)[1]))
+    os._exit(0)
+
+
+def _answer(carry_out: Task, request: Mapping[str, Any], payload: bytes, replies: BinaryIO, memory: int) -> None:
+    try:
+        for result in carry_out(request, payload):
+            write_frame(replies, RESULT, result)
+    except MemoryError:
+        problem = f"it needs more than {memory // _MEGABYTE:,} MB of memory"
+    except ValueError as error:
+        problem = str(error)
+    except _FAULTS as error:
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        write_frame(replies, DONE, b"")
+        return
+    write_frame(replies, FAILED, problem.encode(errors="replace"))
+
+
+def _limit(kind: int, most: int) -> None:
+    with suppress(OSError, ValueError):  # some systems know no such limit
+        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
