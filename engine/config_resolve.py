@@ -66,6 +66,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         *_model_problems(config, environment),
         *data_problems(config.data, data_root),
         *_judge_problems(config, environment),
+        *_page_problems(config),
     ]
     if problems:
         raise fail(problems)
@@ -104,6 +105,9 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         notes=(*notes(task), *environment.notes, *_data_notes(config)),
         public=task.public_dict(),
         secrets=tuple(task.secret_paths()),
+        max_pages=config.max_pages,
+        concat_num=config.concat_num,
+        column_num=config.column_num,
     )
 
 
@@ -326,6 +330,13 @@ def _stray_fields(config: EvalConfig) -> list[Problem]:
         hint = "it is for models behind base_url" if field == "thinker" else f"set {_EVAL}.model[i].{field} instead"
         problems.append(Problem((_EVAL, field), f"has no effect without base_url; {hint}"))
     return problems
+
+
+def _page_problems(config: EvalConfig) -> list[Problem]:
+    if config.concat_num is not None or config.column_num == 1:
+        return []
+    text = "has no effect without concat_num: pages are put on sheets only where it says on how many"
+    return [Problem((_EVAL, "column_num"), text)]
 
 
 def _judge_problems(config: EvalConfig, environment: Environment) -> list[Problem]:

@@ -15,16 +15,14 @@ from ..benchmarks.pictures import stored_format
 from ..errors import MediaError
 from ..messages import Document, Image, Message
 from ..scoring.protocol import Protocol
+from .config_plan import MAX_PAGES, RunPlan
 from .media import DECODER_ERRORS, MAX_PIXELS, file_bytes
 from .page_pictures import page_encoder
 from .sandbox import Sandbox, SandboxError
 from .shared_cache import SharedCache
 from .sheets import STRIPS, SheetLayout, sheets
 
-__all__ = ["MAX_PAGES", "Documents", "PageSettings", "page_settings"]
-
-MAX_PAGES: Final = 120
-"""Pages of a document that the reference shows at most."""
+__all__ = ["Documents", "PageSettings", "page_settings", "page_settings_of"]
 
 _PAGE_S: Final = 30.0
 _DOCUMENT_S: Final = 300.0
@@ -63,6 +61,13 @@ def page_settings(
     """
     layout = None if concat_num is None else SheetLayout(concat_num, column_num, protocol.first_page_cells)
     return PageSettings(max_pages, layout, protocol.cached_images)
+
+
+def page_settings_of(plan: RunPlan) -> PageSettings:
+    """Returns how a run shows documents."""
+    return page_settings(
+        plan.protocol, max_pages=plan.max_pages, concat_num=plan.concat_num, column_num=plan.column_num
+    )
 
 
 class Documents:

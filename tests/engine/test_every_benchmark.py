@@ -10,6 +10,7 @@ from tiny_benchmarks import ROWS_OF, write_tiny
 
 from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.families import FAMILIES
+from eyechart.benchmarks.load import load_benchmark
 from eyechart.engine.report import Report
 from eyechart.engine.run import run_task_async
 
@@ -43,22 +44,25 @@ async def run(config: dict[str, Any]) -> Report:
 async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) -> None:
     rows = write_tiny(name, tmp_path)
     server = await mock_server()
-    whole = await run(task(name, server, tmp_path))
+    # Without a judge, answers that only a judge can grade are asked for and kept.
+    scored = not load_benchmark(name, tmp_path).needs_judge
+    mode = "all" if scored else "infer"
+    whole = await run(task(name, server, tmp_path, mode=mode))
     assert (whole.state, whole.exit_code, server.stats.requests) == ("finished", 0, rows)
     (entry,) = whole.entries
     assert entry.tally.ok == rows
     if catalog()[name].hidden_answers:
         assert entry.withheld
         assert (whole.run_dir / "m" / entry.submission_name).stat().st_size > 0
-    else:
+    elif scored:
         assert entry.score is not None
         assert (whole.run_dir / "m" / f"m_{name}_acc.csv").read_text().count("\n") > 1
         assert entry.score.metrics
 
-    await resumed_in_the_middle(name, server, whole, task(name, server, tmp_path, reuse=True))
+    await resumed_in_the_middle(name, server, whole, task(name, server, tmp_path, mode=mode, reuse=True))
 
     before = server.stats.requests
-    first = await run(task(name, server, tmp_path, limit=4, protocol="vlmeval"))
+    first = await run(task(name, server, tmp_path, mode=mode, limit=4, protocol="vlmeval"))
     assert (first.state, first.exit_code, server.stats.requests - before) == ("finished", 0, 4)
 
 
