@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import PIL.Image
@@ -21,7 +22,15 @@ _SLACK: Final = 0.001
 """What a page may be wider than whole pixels before it has one more, as in the reference's renderer."""
 _HEADER: Final = b"%PDF-"
 _HEADER_WITHIN: Final = 1024
-_ENCRYPTED: Final = frozenset({pypdfium2.raw.FPDF_ERR_PASSWORD, pypdfium2.raw.FPDF_ERR_SECURITY})
+_NO_PAGES: Final = "it has no pages"
+_ENCRYPTED: Final = "it is encrypted and opens only with a password"
+_PROBLEMS: Final = MappingProxyType(
+    {
+        pypdfium2.raw.FPDF_ERR_SUCCESS: _NO_PAGES,  # what PDFium says of a document without any
+        pypdfium2.raw.FPDF_ERR_PASSWORD: _ENCRYPTED,
+        pypdfium2.raw.FPDF_ERR_SECURITY: _ENCRYPTED,
+    }
+)
 
 
 def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
@@ -37,7 +46,7 @@ def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
     encode = page_encoder(reference=request["reference"])
     with _opened(payload) as document:
         if not len(document):
-            raise ValueError("it has no pages")
+            raise ValueError(_NO_PAGES)
         document.init_forms()
         for number in range(min(len(document), request["max_pages"])):
             yield encode(_page(document, number, request["max_pixels"]))
@@ -49,16 +58,14 @@ def _opened(payload: bytes) -> Any:
     try:
         return pypdfium2.PdfDocument(payload)
     except pypdfium2.PdfiumError as error:
-        if error.err_code in _ENCRYPTED:
-            raise ValueError("it is encrypted and opens only with a password") from None
-        raise ValueError(f"it is no PDF that can be read: {error}") from None
+        raise ValueError(_PROBLEMS.get(error.err_code, "it is damaged, or no PDF")) from None
 
 
 def _page(document: Any, number: int, max_pixels: int) -> PIL.Image.Image:
     try:
         page = document[number]
     except pypdfium2.PdfiumError as error:
-        raise ValueError(f"its page {number + 1} cannot be read: {error}") from None
+        raise ValueError(f"its page {number + 1} is damaged or missing ({error})") from None
     width, height = (max(1, math.ceil(points * SCALE - _SLACK)) for points in page.get_size())
     if width * height > max_pixels:
         raise ValueError(

@@ -27,6 +27,9 @@ _START: Final = (
 _TASKS_PER_PROCESS: Final = 200
 """What a library leaks from task to task ends with its process."""
 _MEGABYTE: Final = 1_000_000
+_DYING_S: Final = 2.0
+_IDLE: Final = "it was given up after {:g} s without any result"
+_LONG: Final = "it was given up after {:g} s"
 _STOPPED: Final = "the run is being stopped"
 
 
@@ -152,7 +155,7 @@ class _Worker:
         results: list[bytes] = []
         room = most_bytes
         try:
-            with self._within(step_s, f"nothing came of it for {step_s:g} s"):
+            with self._within(step_s, _IDLE.format(step_s)):
                 write_frame(self._requests, REQUEST, json.dumps(request).encode())
                 write_frame(self._requests, REQUEST, payload)
             while (found := self._next(step_s, ends - time.monotonic(), total_s))[0] == RESULT:
@@ -170,9 +173,9 @@ class _Worker:
     def _next(self, step_s: float, left_s: float, total_s: float) -> tuple[bytes, bytes]:
         """Reads the next frame in time."""
         if step_s < left_s:
-            limit = self._within(step_s, f"nothing came of it for {step_s:g} s")
+            limit = self._within(step_s, _IDLE.format(step_s))
         else:
-            limit = self._within(left_s, f"it took longer than {total_s:g} s")
+            limit = self._within(left_s, _LONG.format(total_s))
         with limit:
             return read_frame(self._replies)
 
@@ -210,6 +213,8 @@ class _Worker:
                 self.kill(problem)
 
     def _cause_of_death(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_DYING_S)
         self.kill()
         code = self._process.wait()
         if self._killed_for is not None:

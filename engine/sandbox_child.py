@@ -12,10 +12,10 @@ import os
 import queue
 import resource
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from io import FileIO
 from typing import Any, BinaryIO, Final, TypeAlias
 
 __all__ = ["DONE", "FAILED", "REQUEST", "RESULT", "Task", "read_frame", "serve", "write_frame"]
@@ -29,12 +29,13 @@ FAILED: Final = b"F"
 DONE: Final = b"D"
 
 _HEAD: Final = struct.Struct(">cQ")
+_PIECE: Final = 1 << 20
 _MEGABYTE: Final = 1_000_000
 # What the libraries that run here are known to raise on damaged files. Anything else ends the process.
 _FAULTS: Final = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, SyntaxError)
 
 
-def read_frame(stream: BinaryIO) -> tuple[bytes, bytes]:
+def read_frame(stream: BinaryIO | FileIO) -> tuple[bytes, bytes]:
     """Reads what a frame is, and its content.
 
     Raises:
@@ -44,11 +45,14 @@ def read_frame(stream: BinaryIO) -> tuple[bytes, bytes]:
     return kind, _read(stream, length)
 
 
-def _read(stream: BinaryIO, length: int) -> bytes:
-    content = stream.read(length)
-    if len(content) < length:
-        raise EOFError
-    return content
+def _read(stream: BinaryIO | FileIO, length: int) -> bytes:
+    content = bytearray()
+    while len(content) < length:
+        piece = stream.read(min(length - len(content), _PIECE))
+        if not piece:
+            raise EOFError
+        content += piece
+    return bytes(content)
 
 
 def write_frame(stream: BinaryIO, kind: bytes, content: bytes) -> None:
@@ -84,9 +88,10 @@ def serve(task: str, memory: int) -> None:
 
 def _listen(requests: queue.SimpleQueue[tuple[bytes, bytes]]) -> None:
     """Takes requests; without anybody who could send more the process ends, even where its task hangs."""
-    with suppress(EOFError):
+    # Without a buffer: the lock of one would be held here for ever, and Python could not end in good order.
+    with suppress(EOFError, MemoryError), FileIO(0, closefd=False) as stream:
         while True:
-            requests.put((read_frame(sys.stdin.buffer)[1], read_frame(sys.stdin.buffer)[1]))
+            requests.put((read_frame(stream)[1], read_frame(stream)[1]))
     os._exit(0)
 
 
