@@ -90,19 +90,23 @@ class DocumentQA(OpenEnded):
 
     def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
         """Compares anew what a spreadsheet makes of the short answers, where the protocol passes them through one."""
-        judged = [s for s in scored if s.record["rule"] in _JUDGED]
+        judged = [k for k, s in enumerate(scored) if s.record["rule"] in _JUDGED and not math.isnan(s.points)]
         if not self.protocol.round_trip_table or not judged:
             return scored
-        read = {name: round_trip([s.record[name] for s in judged]) for name in ("res", "log", "pred")}
-        cells = iter(zip(*read.values(), strict=True))
-        return [
-            replace(
-                self._compared(s.sample, {**s.record, **dict(zip(read, next(cells), strict=True))}), answer=s.answer
-            )
-            if s.record["rule"] in _JUDGED
-            else s
-            for s in scored
-        ]
+        columns = {name: round_trip([scored[k].record[name] for k in judged]) for name in ("res", "log", "pred")}
+        completed = list(scored)
+        for k, cells in zip(judged, zip(*columns.values(), strict=True), strict=True):
+            old = scored[k]
+            read = dict(zip(columns, cells, strict=True))
+            read["pred"] = self.read_back(old.record["pred"], read["pred"])
+            new = self._compared(old.sample, {**old.record, **read})
+            completed[k] = replace(new, failed=old.failed, answer=old.answer)
+        return completed
+
+    def read_back(self, written: str, read: Cell) -> Cell:
+        """Returns what is compared of a short answer that a spreadsheet gives back as `read`."""
+        del written
+        return read
 
     @abstractmethod
     def compare(self, sample: Sample, prediction: Cell) -> dict[str, Any]:
@@ -161,9 +165,12 @@ class DUDE(DocumentQA):
     """DUDE (Van Landeghem et al. 2023): answers are compared by ANLS, in lower case."""
 
     def compare(self, sample: Sample, prediction: Cell) -> dict[str, Any]:
-        """Compares by ANLS; an empty short answer stops the reference, and is worth what it says here."""
-        given = "" if prediction is None else cell_text(prediction)
-        return {"score": anls(self.right_answer(sample).lower(), given.lower())}
+        """Compares by ANLS."""
+        return {"score": anls(self.right_answer(sample).lower(), cell_text(prediction).lower())}
+
+    def read_back(self, written: str, read: Cell) -> Cell:
+        """Keeps what is no text any more as it was: numbers and empty answers stop the reference."""
+        return read if isinstance(read, str) else written
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table: one row, ``anls``.

@@ -67,7 +67,8 @@ def mean_table(rows: Sequence[MeanRow], names: Sequence[str], *, column: str) ->
         column: what the column of means is called.
     """
     clusters = [row.cluster for row in rows]
-    return _table({name: (len(rows), _mean([row.values[name] for row in rows], clusters)) for name in names}, column)
+    found = {name: (len(rows), _mean([row.values[name] for row in rows], clusters)) for name in names}
+    return _table(found, column, dict.fromkeys(names))
 
 
 def evidence_table(rows: Sequence[DocumentRow]) -> Table:
@@ -75,7 +76,8 @@ def evidence_table(rows: Sequence[DocumentRow]) -> Table:
 
     Rows: ``overall_f1``, ``overall_acc``, five kinds of evidence, then single-page, multi-page and unanswerable
     questions. ``overall_f1`` is made of the mean score of what is answerable (recall) and of what the model claims to
-    be (precision); its standard error is that of a jackknife. A row without samples has the value 0 and no interval.
+    be (precision); its standard error is that of a jackknife. A kind of question without samples has the value 0 and no
+    interval.
     """
     groups: dict[str, Callable[[DocumentRow], bool]] = {"overall_acc": lambda _: True}
     for name, source in _SOURCES.items():
@@ -87,14 +89,15 @@ def evidence_table(rows: Sequence[DocumentRow]) -> Table:
     for name, belongs in groups.items():
         members = [row for row in rows if belongs(row)]
         found[name] = (len(members), _mean([row.score for row in members], [row.cluster for row in members]))
-    return _table(found, "avg_score")
+    return _table(found, "avg_score", {**dict.fromkeys(found, 0.0), "overall_f1": None, "overall_acc": None})
 
 
-def _table(found: Mapping[str, tuple[int, Estimate | None]], column: str) -> Table:
+def _table(found: Mapping[str, tuple[int, Estimate | None]], column: str, empty: Mapping[str, float | None]) -> Table:
+    """Builds a table; `empty` has what stands in a row without samples."""
     records: list[Mapping[str, Cell]] = []
     metrics: list[Metric] = []
     for name, (count, value) in found.items():
-        records.append({"category": name, "num": count, column: 0.0 if value is None else value.mean})
+        records.append({"category": name, "num": count, column: empty[name] if value is None else value.mean})
         if value is not None:
             metrics.append(Metric(column, name, value))
     return Table(("category", "num", column), tuple(records), tuple(metrics))

@@ -42,9 +42,10 @@ def test_questions_about_one_document_are_one_cluster():
 
 def test_no_samples_have_no_interval():
     table = mean_table([], ("anls",), column="avg")
-    assert (values(table, "avg"), table.metrics) == ({"anls": (0, 0.0)}, ())
+    assert (values(table, "avg"), table.metrics) == ({"anls": (0, None)}, ())
     empty = evidence_table([])
-    assert set(values(empty).values()) == {(0, 0.0)}
+    assert {name for name, found in values(empty).items() if found == (0, None)} == {"overall_f1", "overall_acc"}
+    assert list(values(empty).values()).count((0, 0.0)) == 8
     assert empty.metrics == ()
 
 
