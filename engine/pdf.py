@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -47,7 +48,8 @@ def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
     with _opened(payload) as document:
         if not len(document):
             raise ValueError(_NO_PAGES)
-        document.init_forms()
+        with suppress(pypdfium2.PdfiumError):
+            document.init_forms()  # what is filled in is drawn; a broken form is not, and its page is all the same
         for number in range(min(len(document), request["max_pages"])):
             yield encode(_page(document, number, request["max_pixels"]))
 
