@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final, cast
 
-from .sandbox_child import FAILED, REQUEST, RESULT, read_frame, write_frame
+from .sandbox_child import FAILED, READY, REQUEST, RESULT, read_frame, write_frame
 
 __all__ = ["Sandbox", "SandboxError"]
 
@@ -28,6 +28,8 @@ _TASKS_PER_PROCESS: Final = 200
 """What a library leaks from task to task ends with its process."""
 _MEGABYTE: Final = 1_000_000
 _DYING_S: Final = 2.0
+_START_S: Final = 60.0
+_UNREADY: Final = "the process to read it did not start within 60 s"
 _IDLE: Final = "it was given up after {:g} s without any result"
 _LONG: Final = "it was given up after {:g} s"
 _STOPPED: Final = "the run is being stopped"
@@ -127,6 +129,7 @@ class _Worker:
     def __init__(self, task: str, memory: int) -> None:
         self.sound = True
         self.done = 0
+        self._ready = False
         self._lock = threading.Lock()
         self._waiting = False
         self._killed_for: str | None = None
@@ -150,11 +153,12 @@ class _Worker:
         self, request: Mapping[str, Any], payload: bytes, step_s: float, total_s: float, most_bytes: int
     ) -> list[bytes]:
         """Carries out a task, see `Sandbox.run`."""
-        ends = time.monotonic() + total_s
         self.sound, self.done = False, self.done + 1
         results: list[bytes] = []
         room = most_bytes
         try:
+            self._wait_until_ready()
+            ends = time.monotonic() + total_s
             with self._within(step_s, _IDLE.format(step_s)):
                 write_frame(self._requests, REQUEST, json.dumps(request).encode())
                 write_frame(self._requests, REQUEST, payload)
@@ -166,9 +170,16 @@ class _Worker:
         except (EOFError, OSError):
             raise SandboxError(self._cause_of_death()) from None
         if found[0] == FAILED:
+            # Its libraries may remember what went wrong: PDFium tells the last error even where the next is another.
             raise SandboxError(found[1].decode())
         self.sound = True
         return results
+
+    def _wait_until_ready(self) -> None:
+        """Gives a new process its own time: what it takes to load libraries is no fault of the first task."""
+        if not self._ready:
+            with self._within(_START_S, _UNREADY):
+                self._ready = read_frame(self._replies)[0] == READY
 
     def _next(self, step_s: float, left_s: float, total_s: float) -> tuple[bytes, bytes]:
         """Reads the next frame in time."""

@@ -1,7 +1,8 @@
 """The inside of a sandbox: a process that carries out one function again and again, within limits of its own.
 
 Requests come on standard input and results leave on standard output, in frames: one byte that says what it is, the
-length in eight bytes, the content. Nothing that a decoder prints can get between them.
+length in eight bytes, the content. Nothing that a decoder prints can get between them. A request is two frames, JSON
+and payload. The process says once that it is ready; a task ends as done or as failed.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from contextlib import suppress
 from io import FileIO
 from typing import Any, BinaryIO, Final, TypeAlias
 
-__all__ = ["DONE", "FAILED", "REQUEST", "RESULT", "Task", "read_frame", "serve", "write_frame"]
+__all__ = ["DONE", "FAILED", "READY", "REQUEST", "RESULT", "Task", "read_frame", "serve", "write_frame"]
 
 Task: TypeAlias = Callable[[Mapping[str, Any], bytes], Iterator[bytes]]
 """What is carried out: takes a request and its payload, yields results. ValueError says why there are none."""
 
 REQUEST: Final = b"Q"
+READY: Final = b"A"
 RESULT: Final = b"R"
-FAILED: Final = b"F"
 DONE: Final = b"D"
+FAILED: Final = b"F"
 
 _HEAD: Final = struct.Struct(">cQ")
 _PIECE: Final = 1 << 20
@@ -81,6 +83,7 @@ def serve(task: str, memory: int) -> None:
         carry_out: Task = getattr(importlib.import_module(module), name)
         requests: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+        write_frame(replies, READY, b"")
         while True:
             request, payload = requests.get()
             _answer(carry_out, json.loads(request), payload, replies, memory)
@@ -99,16 +102,15 @@ def _answer(carry_out: Task, request: Mapping[str, Any], payload: bytes, replies
     try:
         for result in carry_out(request, payload):
             write_frame(replies, RESULT, result)
-    except MemoryError:
-        problem = f"it needs more than {memory // _MEGABYTE:,} MB of memory"
     except ValueError as error:
-        problem = str(error)
+        kind, text = FAILED, str(error)
+    except MemoryError:
+        kind, text = FAILED, f"it needs more than {memory // _MEGABYTE:,} MB of memory"
     except _FAULTS as error:
-        problem = f"{type(error).__name__}: {error}"
+        kind, text = FAILED, f"{type(error).__name__}: {error}"
     else:
-        write_frame(replies, DONE, b"")
-        return
-    write_frame(replies, FAILED, problem.encode(errors="replace"))
+        kind, text = DONE, ""
+    write_frame(replies, kind, text.encode(errors="replace"))
 
 
 def _limit(kind: int, most: int) -> None:
