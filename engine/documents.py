@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -29,6 +30,8 @@ _DOCUMENT_S: Final = 300.0
 _MEMORY: Final = 3_000_000_000
 _MOST_BYTES: Final = 1 << 29
 _CACHE_BYTES: Final = 1 << 28
+_SHARED_FROM: Final = 16
+_MEGABYTE: Final = 1_000_000
 _SHOWN: Final = 300
 
 
@@ -79,7 +82,8 @@ class Documents:
 
     Args:
         settings: how documents are shown.
-        processes: PDF files that are rendered at the same time.
+        processes: pages that are rendered at the same time; of one document only where its pages have enough names to
+            be worth it.
         cache_bytes: base64 text of pages that is kept.
         page_s: seconds that one page may take.
         document_s: seconds that all pages of a document may take.
@@ -99,6 +103,7 @@ class Documents:
         task: str = f"{__package__}.pdf:pages",
     ) -> None:
         self.settings = settings
+        self._processes = processes
         self._page_s = page_s
         self._document_s = document_s
         self._sandbox = Sandbox(task, processes=processes, memory=memory)
@@ -148,7 +153,8 @@ class Documents:
         most = self.settings.max_pages
         if reference and names:
             most = min(most, len(names))
-        texts = self._cache.get(f"{key}:{most}", lambda: self._render(pdf, most))
+        together = self._processes if min(most, len(names)) >= _SHARED_FROM else 1
+        texts = self._cache.get(f"{key}:{most}", lambda: self._render(pdf, most, together))
         stem = _stem(_first_name(document))
         called = [*names[: len(texts)], *(f"{stem}_{number}.png" for number in range(len(names), len(texts)))]
         return [
@@ -156,15 +162,25 @@ class Documents:
             for name, text in zip(called, texts, strict=True)
         ]
 
-    def _render(self, pdf: Image, most: int) -> tuple[bytes, ...]:
-        request = {"max_pages": most, "max_pixels": MAX_PIXELS, "reference": self.settings.reference}
-        try:
-            found = self._sandbox.run(
-                request, file_bytes(pdf), step_s=self._page_s, total_s=self._document_s, most_bytes=_MOST_BYTES
+    def _render(self, pdf: Image, most: int, together: int) -> tuple[bytes, ...]:
+        """Renders a PDF; several processes take turns with its pages."""
+        request = {"step": together, "max_pages": most, "max_pixels": MAX_PIXELS, "reference": self.settings.reference}
+
+        def share(first: int) -> list[bytes]:
+            return self._sandbox.run(
+                {**request, "first": first}, raw, step_s=self._page_s, total_s=self._document_s, most_bytes=_MOST_BYTES
             )
+
+        try:
+            raw = file_bytes(pdf)
+            with ThreadPoolExecutor(together) as pool:
+                shares = list(pool.map(share, range(together)))
         except (SandboxError, *DECODER_ERRORS) as error:
             raise MediaError(_reason(error)) from None
-        return tuple(found)
+        pages = tuple(shares[number % together][number // together] for number in range(sum(map(len, shares))))
+        if sum(map(len, pages)) > _MOST_BYTES:
+            raise MediaError(f"it comes to more than {_MOST_BYTES // _MEGABYTE:,} MB")
+        return pages
 
     def _sheets(self, document: Document, key: str, layout: SheetLayout) -> Sequence[Image]:
         strips = layout.columns == STRIPS

@@ -35,10 +35,11 @@ _PROBLEMS: Final = MappingProxyType(
 
 
 def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
-    """Renders the first pages of a PDF, one after the other; a `sandbox_child.Task`.
+    """Renders pages of a PDF, one after the other; a `sandbox_child.Task`.
 
     Args:
-        request: ``max_pages``; ``max_pixels`` of one page; ``reference``, see `page_pictures.page_encoder`.
+        request: ``first`` and ``step``: which page comes first, from 0, and how far it is to the next; ``max_pages``
+            of the document; ``max_pixels`` of one page; ``reference``, see `page_pictures.page_encoder`.
         payload: the file.
 
     Raises:
@@ -50,7 +51,7 @@ def pages(request: Mapping[str, Any], payload: bytes) -> Iterator[bytes]:
             raise ValueError(_NO_PAGES)
         with suppress(pypdfium2.PdfiumError):
             document.init_forms()  # what is filled in is drawn; a broken form is not, and its page is all the same
-        for number in range(min(len(document), request["max_pages"])):
+        for number in range(request["first"], min(len(document), request["max_pages"]), request["step"]):
             yield encode(_page(document, number, request["max_pixels"]))
 
 

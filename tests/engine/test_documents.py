@@ -113,6 +113,42 @@ def test_a_document_of_more_than_a_hundred_pages(documents: Make) -> None:
     assert sizes(pictures) == [(2 * (20 + k), 40) for k in range(120)]
 
 
+def noted(using: Documents, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The tasks that its processes are given."""
+    tasks: list[Any] = []
+    run = using._sandbox.run
+    monkeypatch.setattr(using._sandbox, "run", lambda *a, **k: tasks.append(a[0]) or run(*a, **k))
+    return tasks
+
+
+@pytest.mark.parametrize("count", [15, 16, 17, 40])
+def test_processes_take_turns_with_the_pages_of_a_long_document(
+    documents: Make, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    using = documents(PageSettings(max_pages=38), processes=3)
+    tasks = noted(using, monkeypatch)
+    raw = pdf_files.pdf_of([(20 + k, 20) for k in range(count)])
+    pictures = shown(using, pdf(raw, *(f"a_{k}.jpg" for k in range(count))))
+    assert sizes(pictures) == [(2 * (20 + k), 40) for k in range(min(38, count))]
+    assert sorted(task["first"] for task in tasks) == ([0] if count < 16 else [0, 1, 2])
+
+
+def test_the_first_of_several_broken_pages_is_told(documents: Make) -> None:
+    kids = " ".join(f"{3 if page not in (4, 5) else 9} 0 R" for page in range(20))
+    using = documents(processes=3)
+    with pytest.raises(MediaError, match="its page 5 is damaged or missing"):
+        shown(using, pdf(pdf_files.simple(kids=kids, count=20), *map(str, range(20))))
+
+
+def test_pages_that_come_to_too_much_are_told(documents: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eyechart.engine.documents._MOST_BYTES", 10_000)
+    using = documents(processes=3)
+    raw = pdf_files.pdf_of([(200, 200)] * 30)
+    with pytest.raises(MediaError, match=r"^document report: it comes to more than 0 MB$"):
+        shown(using, pdf(raw, *map(str, range(30))))
+    assert len(shown(using, pdf(pdf_files.pdf_of([(50, 50)] * 2)))) == 2
+
+
 def test_pages_without_a_name_are_shown_all_the_same_but_not_by_the_reference(documents: Make) -> None:
     raw = pdf_files.pdf_of([(9, 9)] * 3)
     assert [p.name for p in shown(documents(), pdf(raw, "a_7.jpg"))] == ["a_7.jpg", "a_1.png", "a_2.png"]
@@ -188,9 +224,8 @@ def test_a_pdf_that_hangs_is_waited_for_once(documents: Make) -> None:
 
 
 def test_questions_on_one_document_share_its_pages(documents: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    using, rendered = documents(processes=2), []
-    render = using._sandbox.run
-    monkeypatch.setattr(using._sandbox, "run", lambda *a, **k: rendered.append(a) or render(*a, **k))
+    using = documents(processes=2)
+    rendered = noted(using, monkeypatch)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda k: shown(using, pdf(REAL, name=f"q{k}")), range(16)))
     assert len(rendered) == 1
