@@ -48,13 +48,13 @@ class DocumentQA(OpenEnded):
     Attributes:
         pdfs: whether a row's single picture is a PDF unless it looks like a picture.
         figures: names of the figures in a record; the first is the worth of the answer.
-        numbers_strips: whether the reference shows all of several long strips of pages.
+        all_strips: whether the reference shows all of several long strips of pages.
     """
 
     shown = ("answer",)
     pdfs: ClassVar[bool] = True
     figures: ClassVar[tuple[str, ...]] = ("score",)
-    numbers_strips: ClassVar[bool] = False
+    all_strips: ClassVar[bool] = False
     ungraded: ClassVar[Mapping[str, Any]] = MappingProxyType({"score": None, "pred": None, "res": None, "log": ""})
 
     def prompt(self, sample: Sample) -> list[Message]:
@@ -150,7 +150,7 @@ class DocumentQA(OpenEnded):
         own = sample.cells.get("doc_id")
         called = cell_text(own) if own is not None else pictures[0].name
         name = f"{called} ({self.source.path.name}, row {sample.index})"
-        strip = self.protocol.first_strip_only and not self.numbers_strips
+        strip = self.protocol.first_strip_only and not self.all_strips
         if len(pictures) == 1 and _is_pdf(pictures[0], expected=self.pdfs):
             return Document(name, pdf=pictures[0], page_names=names, first_strip_only=strip)
         return Document(name, pages=self.pages(sample, pictures), first_strip_only=strip)
@@ -235,7 +235,7 @@ class MMLongBench(DocumentQA):
     Further columns: ``answer_format``, ``evidence_pages`` and ``evidence_sources`` (Python list literals).
     """
 
-    numbers_strips = True
+    all_strips = True
 
     def reads_column(self, name: str) -> bool:
         """Formats and evidence come from the stored table, too."""

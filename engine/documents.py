@@ -25,6 +25,7 @@ from .sheets import STRIPS, SheetLayout, sheets
 
 __all__ = ["Documents", "PageSettings", "page_settings", "page_settings_of"]
 
+_TASK: Final = f"{__package__}.pdf:pages"
 _PAGE_S: Final = 30.0
 _DOCUMENT_S: Final = 300.0
 _MEMORY: Final = 3_000_000_000
@@ -87,8 +88,6 @@ class Documents:
         cache_bytes: base64 text of pages that is kept.
         page_s: seconds that one page may take.
         document_s: seconds that all pages of a document may take.
-        memory: bytes of address space that a rendering process may have.
-        task: what renders (`engine.pdf.pages`).
     """
 
     def __init__(
@@ -99,14 +98,12 @@ class Documents:
         cache_bytes: int = _CACHE_BYTES,
         page_s: float = _PAGE_S,
         document_s: float = _DOCUMENT_S,
-        memory: int = _MEMORY,
-        task: str = f"{__package__}.pdf:pages",
     ) -> None:
         self.settings = settings
         self._processes = processes
         self._page_s = page_s
         self._document_s = document_s
-        self._sandbox = Sandbox(task, processes=processes, memory=memory)
+        self._sandbox = Sandbox(_TASK, processes=processes, memory=_MEMORY)
         self._cache: SharedCache[str, tuple[bytes, ...]] = SharedCache(
             cache_bytes, lambda texts: sum(len(text) for text in texts)
         )
@@ -138,11 +135,12 @@ class Documents:
         return Message(message.role, tuple(chain.from_iterable(parts)))
 
     def _pictures(self, document: Document) -> Sequence[Image]:
+        layout = self.settings.layout
+        if document.pdf is None and layout is None:
+            return document.pages[: self.settings.max_pages]
         try:
             key = _key(document)
-            if self.settings.layout is None:
-                return self._pages(document, key)
-            return self._sheets(document, key, self.settings.layout)
+            return self._pages(document, key) if layout is None else self._sheets(document, key, layout)
         except (MediaError, *DECODER_ERRORS) as error:
             raise MediaError(f"document {document.name}: {_reason(error)}") from None
 

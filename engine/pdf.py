@@ -14,9 +14,9 @@ import pypdfium2.raw
 
 from .page_pictures import page_encoder
 
-__all__ = ["SCALE", "pages"]
+__all__ = ["pages"]
 
-SCALE: Final = 2.0
+_SCALE: Final = 2.0
 """144 dots per inch, as the reference renders; a PDF measures in 72nds of an inch."""
 
 _SLACK: Final = 0.001
@@ -69,12 +69,11 @@ def _page(document: Any, number: int, max_pixels: int) -> PIL.Image.Image:
         page = document[number]
     except pypdfium2.PdfiumError as error:
         raise ValueError(f"its page {number + 1} is damaged or missing ({error})") from None
-    width, height = (max(1, math.ceil(points * SCALE - _SLACK)) for points in page.get_size())
+    width, height = (max(1, math.ceil(points * _SCALE - _SLACK)) for points in page.get_size())
     if width * height > max_pixels:
         raise ValueError(
             f"its page {number + 1} would have {width} x {height} pixels; more than {max_pixels} are refused"
         )
-    bitmap = page.render(scale=SCALE, rev_byteorder=True)
-    picture: PIL.Image.Image = bitmap.to_pil().crop((0, 0, width, height))
+    picture: PIL.Image.Image = page.render(scale=_SCALE, rev_byteorder=True).to_pil()
     page.close()
-    return picture
+    return picture if picture.size == (width, height) else picture.crop((0, 0, width, height))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from eyechart.errors import JudgeError
 from eyechart.scoring.extraction import TRIES, Extraction, ask_extraction, extracted
 from eyechart.scoring.judge import JudgeRequest
+from eyechart.scoring.rubrics import extracted_answer
 
 FAILED = "Failed to obtain answer via API. "
 NONE = "I cannot follow this format."
@@ -111,3 +112,15 @@ async def test_a_judge_out_of_reach_is_an_error():
 
     with pytest.raises(JudgeError):
         await asked(judge, first_reply=False)
+
+
+def test_the_rubric_has_four_examples_that_can_be_read():
+    text = extracted_answer.prompt("Who {asks}?", "I {do}.")
+    instructions, *examples, last = text.split("---\n")
+    assert last == "Question:Who {asks}?\nAnalysis: I {do}."
+    assert [extracted(example) for example in examples] == [
+        "['Rostock', 'Gedser']", "325", "Not answerable", "Fail to answer",
+    ]  # fmt: skip
+    formats = [example.partition("Answer format: ")[2].strip() for example in examples]
+    assert set(formats) <= {"Integer", "Float", "String", "List"}
+    assert all(mark in instructions for mark in ("Extracted answer:", "Answer format:", *set(formats)))
