@@ -1,7 +1,7 @@
-"""What is said to a model: messages made of text, pictures and videos.
+"""What is said to a model: messages made of text, pictures, documents and videos.
 
-A benchmark builds messages whose media are references (`Image`, `Video`): nothing is decoded and hardly anything is
-held in memory. The engine turns them into `InlineMedia`, ready to be sent, when the sample's turn comes.
+A benchmark builds messages whose media are references (`Image`, `Document`, `Video`): nothing is decoded and hardly
+anything is held in memory. The engine turns them into `InlineMedia`, ready to be sent, when the sample's turn comes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["Image", "InlineMedia", "Message", "Part", "Role", "Text", "Video"]
+__all__ = ["Document", "Image", "InlineMedia", "Message", "Part", "Role", "Text", "Video"]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 
@@ -45,6 +45,30 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A document, shown by pictures of its pages; exactly one of `pdf` and `pages` is given.
+
+    Attributes:
+        name: how errors call it.
+        pdf: its PDF file, by base64 text or path, neither decoded nor checked.
+        pages: pictures of its pages, in order, where there is no PDF.
+        page_names: what the pages of a PDF are called, in order; further pages are named after the PDF.
+        first_strip_only: of pages that are put together in several long strips, only the first strip is shown, as the
+            reference does in some benchmarks.
+    """
+
+    name: str
+    pdf: Image | None = None
+    pages: tuple[Image, ...] = ()
+    page_names: tuple[str, ...] = ()
+    first_strip_only: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.pdf is None) == (not self.pages):
+            raise ValueError("a Document has either a PDF or pictures of pages")
+
+
+@dataclass(frozen=True, slots=True)
 class Video:
     """A video by its address: a file's path or a URL."""
 
@@ -68,7 +92,7 @@ class InlineMedia:
     digest: str
 
 
-Part: TypeAlias = Text | Image | Video | InlineMedia
+Part: TypeAlias = Text | Image | Document | Video | InlineMedia
 
 
 @dataclass(frozen=True, slots=True)

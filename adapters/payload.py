@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 
 from ..errors import ConfigError
-from ..messages import Image, InlineMedia, Message, Part, Role, Text, Video
+from ..messages import Document, Image, InlineMedia, Message, Part, Role, Text, Video
 from .base import Request
 
 __all__ = ["ChatOptions", "Style", "TokenField", "carried_system", "encode_chat"]
@@ -175,8 +175,8 @@ def _part(part: Part, options: ChatOptions) -> Iterator[bytes]:
     if isinstance(part, Text):
         yield b'{"type":"text","text":%b}' % _json_text(part.text)
         return
-    if isinstance(part, Image):
-        raise TypeError(f"picture {part.name} is not ready to be sent: it has to be InlineMedia")
+    if isinstance(part, Image | Document):
+        raise TypeError(f"picture or document {part.name} is not ready to be sent: it has to be InlineMedia")
     kind = b"video" if isinstance(part, Video) or part.kind == "video" else b"image"
     yield b'{"type":"%b_url","%b_url":{"url":' % (kind, kind)
     if isinstance(part, InlineMedia):

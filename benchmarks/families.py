@@ -15,6 +15,7 @@ from .base import Benchmark, Source
 from .captions import Captions
 from .catalog import catalog
 from .circular import Circular
+from .documents import DUDE, MMLongBench, SlideVQA
 from .gmai import GMAIMMBench
 from .joined import Joined, JoinedSource
 from .llavabench import LLaVABench
@@ -81,21 +82,24 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "COCO_VAL": Captions,
         "DocVQA_TEST": partial(_short_answer, metric="anls"),
         "DocVQA_VAL": partial(_short_answer, metric="anls"),
+        **dict.fromkeys(("DUDE", "DUDE_MINI"), DUDE),
         "EyechartMini": Mixed,
         "HallusionBench": HallusionBench,
         "InfoVQA_TEST": partial(_short_answer, metric="anls"),
         "InfoVQA_VAL": partial(_short_answer, metric="anls"),
         "LLaVABench": LLaVABench,
-        "MME": MME,
-        "MMVet": MMVet,
-        "MTVQA_TEST": MTVQA,
         "MathVision": MathVision,
         "MathVision_MINI": MathVision,
         "MathVista_MINI": MathVista,
+        "MME": MME,
+        "MMLongBench_DOC": MMLongBench,
+        "MMVet": MMVet,
+        "MTVQA_TEST": MTVQA,
         "OCRBench": OCRBench,
         "OCRVQA_TEST": partial(_short_answer, metric="accuracy"),
         "OCRVQA_TESTCORE": partial(_short_answer, metric="accuracy"),
         "POPE": POPE,
+        **dict.fromkeys(("SLIDEVQA", "SLIDEVQA_MINI"), SlideVQA),
         "TextVQA_VAL": partial(_short_answer, metric="vqa_score"),
         **{f"VCR_EN_{part}": partial(VCR, words=ENGLISH) for part in _VCR_PARTS},
         **{f"VCR_ZH_{part}": VCR for part in _VCR_PARTS},

@@ -21,6 +21,7 @@ from ..records import Sample
 from .check import Check, failure, ok, warning
 from .config_data import file_name, folder, is_path
 from .config_plan import RunPlan
+from .documents import Documents, page_settings_of
 from .models import build_model, model_media
 from .plain_text import data_size
 from .rendered import Rendered, prepare_prompt
@@ -163,11 +164,12 @@ def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
     """Builds the prompts of the first rows and of the last one, and decodes their pictures."""
     built: list[Rendered] = []
     problems: list[str] = []
-    for sample in found.samples:
-        try:
-            built.append(_built(benchmark, sample, plan))
-        except (DataError, MediaError) as error:
-            problems.append(f"row {sample.index}: {error}")
+    with Documents(page_settings_of(plan)) as documents:
+        for sample in found.samples:
+            try:
+                built.append(_built(benchmark, sample, plan, documents))
+            except (DataError, MediaError) as error:
+                problems.append(f"row {sample.index}: {error}")
     name = benchmark.name
     if problems:
         text = f"{len(problems)} of the {len(found.samples)} rows looked at cannot be asked: {problems[0]}"
@@ -182,11 +184,11 @@ def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
     return ok("data", name, f"the prompts of {len(built)} rows build and their pictures decode; {shown}")
 
 
-def _built(benchmark: Benchmark, sample: Sample, plan: RunPlan) -> Rendered:
+def _built(benchmark: Benchmark, sample: Sample, plan: RunPlan, documents: Documents) -> Rendered:
     spec = plan.models[0]
     media = model_media(spec, plan.protocol)
     # Nothing is asked here, and an embedded model may lack its packages: that is another check's finding.
     model = build_model(replace(spec, style="openai", url=spec.url or "http://localhost"))
     # A picture that goes out as it is is not decoded on its way: that shows only what a decoder says of it.
-    prepare_prompt(benchmark, sample, model, replace(media, reencode=True))
-    return prepare_prompt(benchmark, sample, model, media)
+    prepare_prompt(benchmark, sample, model, replace(media, reencode=True), documents)
+    return prepare_prompt(benchmark, sample, model, media, documents)

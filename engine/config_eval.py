@@ -23,6 +23,8 @@ _REPEATS: Final = "several answers per question are not supported yet; give each
 _VERIFIER: Final = "verifiers are not supported; name a model by judge"
 _LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
 
+_MOST_COLUMNS: Final = 100
+
 ONLY_BEHIND_BASE_URL: Final = (
     "key", "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "extra_body", "thinker"
 )  # fmt: skip
@@ -37,6 +39,13 @@ def _reuse_aux(value: object) -> object:
     if isinstance(value, str) and value.lower() in allowed:
         return value
     raise refuse(f"given {shown(value)}, expected all, infer, none, true or false")
+
+
+def _columns(value: object) -> object:
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, int) and not isinstance(number, bool) and (number == -1 or 1 <= number <= _MOST_COLUMNS):
+        return number
+    raise refuse(f"given {shown(value)}, expected 1 to {_MOST_COLUMNS} columns, or -1 for long strips")
 
 
 def _bundle(value: object) -> object:
@@ -169,6 +178,15 @@ class EvalConfig(Base):
     nframe: Annotated[Any, later(8, _VIDEO)] = Field(8, description="Only 8 so far (videos).")
     pack: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
     use_subtitle: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
+    max_pages: Count = Field(120, description="Documents: pages that are shown at most, the first ones.")
+    concat_num: Count | None = Field(
+        None,
+        description="Documents: puts the pages together on so many sheets at most; see documents.md. Default: every "
+        "page is a picture of its own.",
+    )
+    column_num: Annotated[int, BeforeValidator(_columns)] = Field(
+        1, description="Documents: columns of each sheet of `concat_num`; -1 for long strips with numbered pages."
+    )
     use_vllm: Annotated[bool, later(False, _LOCAL)] = Field(False, description="Only `false` so far (local models).")
     use_verifier: Annotated[bool, later(False, _VERIFIER)] = Field(False, description="Only `false`.")
     keep_failed: bool = Field(

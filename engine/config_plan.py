@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
@@ -15,7 +15,10 @@ from ..scoring.protocol import Protocol
 from .config_data import is_path
 from .config_model import Price
 
-__all__ = ["JudgeSpec", "ModelSpec", "RunPlan"]
+__all__ = ["MAX_PAGES", "JudgeSpec", "ModelSpec", "RunPlan"]
+
+MAX_PAGES: Final = 120
+"""Pages of a document that the reference shows at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,9 @@ class RunPlan:
         secrets: paths of the fields that `public` leaves out or shortens.
         judges: who reads what exact rules cannot; empty for exact rules alone. The first decides, the others are
             compared with it.
+        max_pages: most pages of a document.
+        concat_num: most sheets that the pages of a document are put on; None shows each page by itself.
+        column_num: columns of a sheet; -1 for strips.
     """
 
     models: tuple[ModelSpec, ...]
@@ -158,6 +164,9 @@ class RunPlan:
     public: Mapping[str, Any]
     secrets: tuple[str, ...] = ()
     judges: tuple[JudgeSpec, ...] = ()
+    max_pages: int = MAX_PAGES
+    concat_num: int | None = None
+    column_num: int = 1
 
     @property
     def digest(self) -> str:
@@ -166,7 +175,7 @@ class RunPlan:
         Left out are folders, keys, addresses, limits of speed, tries, times, `mode` and `reuse`; and `judges`, so that
         another judge reads the same answers instead of having them asked again.
         """
-        content = {
+        content: dict[str, Any] = {
             "version": 1,
             "models": [model.determines() for model in self.models],
             "data": [str(Path(name).absolute()) if is_path(name) else name for name in self.data],
@@ -175,4 +184,6 @@ class RunPlan:
             "protocol": self.protocol.name,
             "split_think": self.split_think,
         }
+        if (pages := (self.max_pages, self.concat_num, self.column_num)) != (MAX_PAGES, None, 1):
+            content["pages"] = pages
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -61,19 +61,13 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         *_model_problems(config, environment),
         *data_problems(config.data, data_root),
         *judging.problems,
+        *_page_problems(config),
     ]
     if problems:
         raise fail(problems)
     protocol = resolve_protocol(config.protocol)
-    models = tuple(
-        _behind_base_url(entry, config, environment, protocol)
-        if config.base_url is not None
-        else _embedded(entry, config, environment, protocol)
-        if entry.name in EMBEDDED
-        else _served(entry, config, environment, protocol)
-        for entry in config.model
-    )
-    longest = max(model.timeout_s for model in models)
+    models = tuple(_models(config, environment, protocol))
+    longest = max(spec.timeout_s for spec in (*models, *(judge.asked for judge in judging.judges)))
     return RunPlan(
         models=models,
         data=tuple(str(folder(name)) if is_path(name) else name for name in config.data),
@@ -100,6 +94,9 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         public=task.public_dict(),
         secrets=tuple(task.secret_paths()),
         judges=judging.judges,
+        max_pages=config.max_pages,
+        concat_num=config.concat_num,
+        column_num=config.column_num,
     )
 
 
@@ -310,3 +307,20 @@ def _stray_fields(config: EvalConfig) -> list[Problem]:
         hint = "it is for models behind base_url" if field == "thinker" else f"set {_EVAL}.model[i].{field} instead"
         problems.append(Problem((_EVAL, field), f"has no effect without base_url; {hint}"))
     return problems
+
+
+def _models(config: EvalConfig, environment: Environment, protocol: Protocol) -> Iterator[ModelSpec]:
+    for entry in config.model:
+        if config.base_url is not None:
+            yield _behind_base_url(entry, config, environment, protocol)
+        elif entry.name in EMBEDDED:
+            yield _embedded(entry, config, environment, protocol)
+        else:
+            yield _served(entry, config, environment, protocol)
+
+
+def _page_problems(config: EvalConfig) -> list[Problem]:
+    if config.concat_num is not None or config.column_num == 1:
+        return []
+    text = "has no effect without concat_num: pages are put on sheets only where it says on how many"
+    return [Problem((_EVAL, "column_num"), text)]

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -25,6 +26,7 @@ from ..benchmarks.load import load_benchmark
 from ..errors import ConfigError, DataError, EyechartError, MediaError
 from ..records import Sample
 from .config_plan import ModelSpec, RunPlan
+from .documents import Documents, page_settings_of
 from .models import build_model, model_media
 from .rendered import Rendered, prepare_prompt
 from .survey import Survey, spread, survey
@@ -72,7 +74,7 @@ class JobEstimate:
     Attributes:
         benchmark: its name.
         requests: questions that are asked; retries would come on top.
-        pictures: pictures that they show.
+        pictures: pictures that they show, scaled by the probes where a document is many.
         picture_bytes: bytes of pictures in the requests (base64), scaled by the probes where pictures are shrunk.
         probes: what probes came to; None when nothing was sent.
         prompt_tokens: of all requests; None where the server did not count.
@@ -204,20 +206,22 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
     problems: list[str] = []
     shown: list[list[Rendered]] = []
     models: list[ModelEstimate] = []
-    for spec in plan.models:
-        model = build_model(spec, split_think=plan.split_think)
-        jobs = []
-        try:
-            for benchmark, found in looked:
-                prepared, faults = await to_thread.run_sync(_prepare, benchmark, found.samples, model, spec, plan)
-                problems += faults
-                if not models:
-                    shown.append(prepared)
-                result = await _probe(spec, model, prepared[:probes]) if probes and prepared else None
-                jobs.append(_job(spec, benchmark.name, found, prepared, result))
-        finally:
-            await model.aclose()
-        models.append(ModelEstimate(spec, tuple(jobs)))
+    with Documents(page_settings_of(plan)) as documents:
+        for spec in plan.models:
+            model = build_model(spec, split_think=plan.split_think)
+            jobs = []
+            try:
+                for benchmark, found in looked:
+                    prepare = partial(_prepare, benchmark, found.samples, model, spec, plan=plan, documents=documents)
+                    prepared, faults = await to_thread.run_sync(prepare)
+                    problems += faults
+                    if not models:
+                        shown.append(prepared)
+                    result = await _probe(spec, model, prepared[:probes]) if probes and prepared else None
+                    jobs.append(_job(spec, benchmark.name, found, prepared, result))
+            finally:
+                await model.aclose()
+            models.append(ModelEstimate(spec, tuple(jobs)))
     judges = tuple(judge.asked.name for judge in plan.judges)
     return Estimate(tuple(models), tuple(_chosen(shown)), tuple(dict.fromkeys(problems)), judges)
 
@@ -232,7 +236,9 @@ def _prepare(
     samples: Sequence[Sample],
     model: Model,
     spec: ModelSpec,
+    *,
     plan: RunPlan,
+    documents: Documents,
 ) -> tuple[list[Rendered], list[str]]:
     """Prepares samples; returns the prompts, and why some have none."""
     media = model_media(spec, plan.protocol)
@@ -240,7 +246,7 @@ def _prepare(
     problems: list[str] = []
     for sample in samples:
         try:
-            prepared.append(prepare_prompt(benchmark, sample, model, media))
+            prepared.append(prepare_prompt(benchmark, sample, model, media, documents))
         except (MediaError, DataError) as error:
             problems.append(f"{benchmark.name}, row {sample.index}: {error}")
     return prepared, problems
@@ -257,7 +263,9 @@ def _job(
 ) -> JobEstimate:
     kept, sent = sum(prompt.kept_bytes for prompt in prepared), sum(prompt.sent_bytes for prompt in prepared)
     size = round(found.picture_bytes * sent / kept) if kept else found.picture_bytes
-    job = JobEstimate(benchmark, found.rows, found.pictures, size)
+    files, shown = sum(prompt.kept_files for prompt in prepared), sum(len(prompt.pictures) for prompt in prepared)
+    pictures = round(found.pictures * shown / files) if files else found.pictures
+    job = JobEstimate(benchmark, found.rows, pictures, size)
     if probes is None:
         return job
     prompt, completion = _scaled(probes.prompt_tokens, found.rows), _scaled(probes.completion_tokens, found.rows)

@@ -31,7 +31,17 @@ from ..messages import Image, InlineMedia, Message, Part, Video
 from ..scoring.protocol import Protocol
 from .sniff import look, sound_base64
 
-__all__ = ["MediaSettings", "load_image", "media_digest", "media_settings", "prepare_messages"]
+__all__ = [
+    "DECODER_ERRORS",
+    "MAX_PIXELS",
+    "MediaSettings",
+    "file_bytes",
+    "load_image",
+    "media_digest",
+    "media_settings",
+    "prepare_messages",
+    "reference_jpeg",
+]
 
 MAX_PIXELS: Final = 178_956_970
 """Where Pillow refuses a picture by default: 512 MiB of RGB."""
@@ -52,8 +62,7 @@ _VIDEO_MIMES: Final = {
     ".mov": "video/quicktime",
     ".webm": "video/webm",
 }
-# What Pillow's readers are known to raise on damaged files, besides its own classes.
-_DECODER_ERRORS: Final = (
+DECODER_ERRORS: Final = (
     PIL.Image.DecompressionBombError,
     ArithmeticError,
     AttributeError,
@@ -70,6 +79,7 @@ _DECODER_ERRORS: Final = (
     struct.error,
     zlib.error,
 )
+"""What Pillow's readers are known to raise on damaged files, besides its own classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +182,24 @@ def load_image(image: Image, *, max_pixels: int = MAX_PIXELS, max_bytes: int = M
         MediaError: it cannot be read.
     """
     try:
-        return _stored(_opened(_bytes_of(image, max_bytes), max_pixels), image, max_pixels)
-    except _DECODER_ERRORS as error:
+        return _stored(_opened(file_bytes(image, max_bytes), max_pixels), image, max_pixels)
+    except DECODER_ERRORS as error:
         raise _failed(image, error) from None
+
+
+def reference_jpeg(picture: PIL.Image.Image) -> bytes:
+    """Returns the base64 text by which the reference hands a picture on: JPEG of quality 75, no edge below 100."""
+    return _scaled_jpeg(picture, MediaSettings(min_edge=_REFERENCE_MIN_EDGE, reencode=True), -1)
 
 
 def _prepared_image(image: Image, settings: MediaSettings, target: int) -> InlineMedia:
     try:
         if settings.reencode or image.stored_as:
-            raw = _bytes_of(image, settings.max_bytes)
+            raw = file_bytes(image, settings.max_bytes)
             picture = _stored(_opened(raw, settings.max_pixels), image, settings.max_pixels)
             return _encoded(picture, settings, target)
         return _passed_on(image, settings, target)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _failed(image, error) from None
 
 
@@ -297,7 +312,13 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
         raise ValueError(f"it has {width} x {height} pixels; more than {max_pixels} are refused")
 
 
-def _bytes_of(image: Image, max_bytes: int) -> bytes:
+def file_bytes(image: Image, max_bytes: int = MAX_BYTES) -> bytes:
+    """Returns the bytes of a picture's file, or of any other file that an `Image` stands for.
+
+    Raises:
+        ValueError: it is too large, or its base64 text is broken.
+        OSError: it cannot be read.
+    """
     if image.path is not None:
         return _read(image.path, max_bytes)
     return binascii.a2b_base64(sound_base64(_base64_of(image, max_bytes)))

@@ -34,6 +34,7 @@ __all__ = ["Pipeline", "Settings"]
 _SMALL_BATCHES: Final = 16
 _LONG_ANSWER: Final = 20_000
 """Characters of an answer above which it counts in the final score alone, and not in the running one."""
+_SLOW_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,15 @@ class Pipeline:
                     self._room = anyio.Event()
                 await self._room.wait()
                 continue
+            began = anyio.current_time()
             items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=limiter)
             if items is None:
                 break
             size = sum(item.size for item in items)
-            # A batch of big requests would go far beyond what may be held.
+            # A batch of big requests would go far beyond what may be held, and of slow ones keep the first waiting.
             big = size > self._settings.ready_bytes // _SMALL_BATCHES
-            batch = 1 if big else min(2 * batch, self._settings.batch)
+            slow = anyio.current_time() - began > _SLOW_S
+            batch = 1 if big or slow else min(2 * batch, self._settings.batch)
             self._alive += len(items)
             self._alive_bytes += size
             self._ready.extend(items)

@@ -10,8 +10,9 @@ import orjson
 
 from ..adapters.base import Model, Request
 from ..benchmarks.base import Benchmark
-from ..messages import Image, InlineMedia, Message, Text, Video
+from ..messages import Document, Image, InlineMedia, Message, Text, Video
 from ..records import Sample
+from .documents import Documents
 from .media import MediaSettings, load_image, prepare_messages
 from .sniff import look
 from .survey import characters
@@ -62,7 +63,8 @@ class Rendered:
         index: the sample's index.
         turns: what is said, in order, the model's system prompt included.
         request: what is sent.
-        kept_bytes: base64 characters of the pictures as the benchmark holds them.
+        kept_bytes: base64 characters of the pictures and documents as the benchmark holds them.
+        kept_files: how many files these are: a PDF is one, whatever pages it has.
     """
 
     benchmark: str
@@ -70,6 +72,7 @@ class Rendered:
     turns: tuple[Turn, ...]
     request: Request
     kept_bytes: int
+    kept_files: int
 
     @property
     def sent_bytes(self) -> int:
@@ -97,20 +100,35 @@ class Rendered:
         }
 
 
-def prepare_prompt(benchmark: Benchmark, sample: Sample, model: Model, media: MediaSettings) -> Rendered:
+def prepare_prompt(
+    benchmark: Benchmark, sample: Sample, model: Model, media: MediaSettings, documents: Documents
+) -> Rendered:
     """Builds, prepares and encodes the prompt of one sample, as a run does. Blocking.
 
     Raises:
-        MediaError: a picture cannot be read.
+        MediaError: a picture or document cannot be read.
         DataError: the row lacks what the prompt needs.
     """
     messages = benchmark.prompt(sample)
-    images = [part for message in messages for part in message.parts if isinstance(part, Image)]
-    names = [image.name for image in images]
+    kept = [characters(image) for message in messages for part in message.parts for image in _files(part)]
+    messages = documents.shown(messages)
+    names = [part.name for message in messages for part in message.parts if isinstance(part, Image)]
     ready = prepare_messages(messages, media)
     request = model.encode(ready)
-    kept = sum(map(characters, images))
-    return Rendered(benchmark.name, sample.index, tuple(_sent(request, names) or _said(ready, names)), request, kept)
+    turns = tuple(_sent(request, names) or _said(ready, names))
+    return Rendered(benchmark.name, sample.index, turns, request, sum(kept), len(kept))
+
+
+def _files(part: object) -> tuple[Image, ...]:
+    """Returns the files that a part stands for."""
+    match part:
+        case Image():
+            return (part,)
+        case Document(pdf=Image() as pdf):
+            return (pdf,)
+        case Document(pages=pages):
+            return pages
+    return ()
 
 
 def _sent(request: Request, names: Sequence[str]) -> list[Turn]:

@@ -24,6 +24,7 @@ from ..errors import EndpointUnusable, EyechartError
 from ..version import VERSION
 from .commit import GroupCommit, writing
 from .config import ModelSpec, RunPlan
+from .documents import Documents, PageSettings, page_settings_of
 from .evaluate import PREDICTIONS, evaluate, evaluate_judged, save_scores
 from .fingerprint import Fingerprinter, setup_digest
 from .journal import Journal, read_ledger
@@ -70,6 +71,10 @@ class Session:
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
     _asking: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _documents: Documents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._documents = Documents(page_settings_of(self.plan), processes=_preparing())
 
     async def run(self) -> Report:
         """Asks, scores and reports, as the plan's mode says.
@@ -126,13 +131,15 @@ class Session:
 
     async def _ask_all(self, judging: Judging) -> None:
         async with create_task_group() as tasks:
-            counting = anyio.CancelScope()
+            counting, rendering = anyio.CancelScope(), anyio.CancelScope()
             tasks.start_soon(self._count, counting)
+            tasks.start_soon(self._render_until_stopped, rendering)
             tasks.start_soon(self._verify_until_stopped)
             async with create_task_group() as models:
                 for spec in self.plan.models:
                     models.start_soon(self._ask, spec, judging)
             counting.cancel()
+            rendering.cancel()
             for job in self.progress.jobs:
                 if job.judged is not None and job.state == "asking":
                     job.state = "judging"
@@ -145,6 +152,14 @@ class Session:
                 n = await to_thread.run_sync(_rows, benchmark, abandon_on_cancel=True)
                 for spec in self.plan.models:
                     self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
+
+    async def _render_until_stopped(self, scope: anyio.CancelScope) -> None:
+        """Ends what renders documents with the asking, however that ends: a thread that waits for pages goes on."""
+        with scope:
+            try:
+                await self.stop.wait()
+            finally:
+                self._documents.close()
 
     async def _verify_until_stopped(self) -> None:
         async with create_task_group() as tasks:
@@ -192,10 +207,10 @@ class Session:
     async def _run_pipeline(self, spec: ModelSpec, fleet: Fleet, media: MediaSettings, jobs: Sequence[Job]) -> None:
         pipeline = Pipeline(
             fleet,
-            Preparer(jobs, fleet.model, partial(prepare_messages, settings=media)),
+            Preparer(jobs, fleet.model, lambda messages: prepare_messages(self._documents.shown(messages), media)),
             policy=RetryPolicy(tries=spec.retry, wait_s=spec.wait_s, patience_s=self.plan.patience_s),
             health=Health(patience_s=self.plan.patience_s),
-            settings=Settings(prepare_threads=min(4, os.cpu_count() or 1), grace_s=self.plan.grace_s),
+            settings=Settings(prepare_threads=_preparing(), grace_s=self.plan.grace_s),
         )
         with first_error():
             try:
@@ -220,7 +235,7 @@ class Session:
                     benchmark,
                     self.plan.limit,
                     ledger,
-                    _setup(model, benchmark, media),
+                    _setup(model, benchmark, media, self._documents.settings),
                     self.plan.keep_failed,
                     GroupCommit(journal),
                     self._jobs[spec.name, benchmark.name],
@@ -300,12 +315,22 @@ def _rows(benchmark: Benchmark) -> int:
         return 0
 
 
-def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | None:
+def _preparing() -> int:
+    """How many samples are prepared at the same time."""
+    return min(4, os.cpu_count() or 1)
+
+
+def _setup(model: Model, benchmark: Benchmark, media: MediaSettings, pages: PageSettings) -> str | None:
     stamp = benchmark.source.stamp
     if stamp is None:
         return None
     return setup_digest(
-        model.identity, version=VERSION, protocol=benchmark.protocol.name, data=stamp, media=repr(media)
+        model.identity,
+        version=VERSION,
+        protocol=benchmark.protocol.name,
+        data=stamp,
+        media=repr(media),
+        pages=repr(pages),
     )
 
 

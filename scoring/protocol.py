@@ -54,10 +54,11 @@ class Protocol:
             and are taken whatever numbers they are. Off: spaces and commas around them do not matter, and a grade lies
             between 0 and 10.
         unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet), or as -1 for both
-            answers (LLaVABench). Off: it is left out of the means, and counted as unparsed.
+            answers (LLaVABench); one of which a judge's first reply tells no short answer counts as an empty one
+            (documents). Off: it is left out of the means, and counted as unparsed; for a short answer the judge is
+            asked up to five times.
         judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3; MathVision,
-            MathVista: 128). Off: as many
-            as the judge is set to.
+            MathVista, documents: 128). Off: as many as the judge is set to.
         captions_as_written: captions are compared by what stands between white space, capitals and punctuation
             included: ``Dog.`` is another word than ``dog``. Off: in lower case and without punctuation, as the COCO
             caption evaluation does (`scoring.caption_words`).
@@ -90,6 +91,16 @@ class Protocol:
             by value, rounded to the places asked for, lists by items, words as words.
         missing_as_nan: where a judge has no verdict, MathVision and MathVista read the text ``nan`` as its reply. Off:
             a missing reply names no option.
+        glued_lines: SLIDEVQA deletes the line breaks of the right answer, so that ``Ana`` above ``Lopez`` becomes one
+            word. Off: a line break is a space.
+        repeated_words: SLIDEVQA counts a word of the answer that the right one has as often as it is repeated, so that
+            F1 can exceed 1. Off: as often as both have it.
+        bare_numbers: MMLongBench_DOC reads no number that is written with commas (``1,000``), and no whole number with
+            ``$`` before or ``%`` behind it, even where the right answer is written so. Off: it does.
+        first_page_cells: where pages are put together on a sheet, each has as much room as the first one needs, and
+            larger ones are cut off. Off: as much as the largest one needs.
+        first_strip_only: where pages are put together in long strips, DUDE and SLIDEVQA show only the first strip, of
+            at most 20 pages. Off: all of them.
     """
 
     name: str
@@ -123,6 +134,11 @@ class Protocol:
     evaluated_answers: bool
     typed_answers: bool
     missing_as_nan: bool
+    glued_lines: bool
+    repeated_words: bool
+    bare_numbers: bool
+    first_page_cells: bool
+    first_strip_only: bool
 
 
 EYECHART: Final = Protocol(
@@ -157,6 +173,11 @@ EYECHART: Final = Protocol(
     evaluated_answers=False,
     typed_answers=False,
     missing_as_nan=False,
+    glued_lines=False,
+    repeated_words=False,
+    bare_numbers=False,
+    first_page_cells=False,
+    first_strip_only=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -190,6 +211,11 @@ VLMEVAL: Final = Protocol(
     evaluated_answers=True,
     typed_answers=True,
     missing_as_nan=True,
+    glued_lines=True,
+    repeated_words=True,
+    bare_numbers=True,
+    first_page_cells=True,
+    first_strip_only=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from ..records import Estimate
 
 __all__ = ["estimate", "estimate_ratio", "jackknife", "mean_of_means", "t_quantile", "wilson"]
 
+_Number = TypeVar("_Number", int, float)
 _Z: Final = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
 _T: Final = (
@@ -126,8 +127,8 @@ def estimate_ratio(
 
 
 def jackknife(
-    statistic: Callable[[tuple[int, ...]], Sequence[float]],
-    counts: Sequence[tuple[int, ...]],
+    statistic: Callable[[tuple[_Number, ...]], Sequence[float]],
+    counts: Sequence[tuple[_Number, ...]],
     clusters: Sequence[Hashable],
     *,
     scale: float = 1.0,
@@ -148,7 +149,7 @@ def jackknife(
         clusters: the picture that each sample belongs to.
         scale: factor of the result's units, 100 for percentages.
     """
-    parts: dict[Hashable, tuple[int, ...]] = {}
+    parts: dict[Hashable, tuple[_Number, ...]] = {}
     for added, cluster in zip(counts, clusters, strict=True):
         parts[cluster] = _sums(parts[cluster], added) if cluster in parts else added
     n, groups = len(counts), len(parts)
@@ -167,7 +168,7 @@ def jackknife(
     return found
 
 
-def _sums(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+def _sums(one: tuple[_Number, ...], other: tuple[_Number, ...]) -> tuple[_Number, ...]:
     return tuple(map(operator.add, one, other))
 
 

@@ -13,6 +13,7 @@ import math
 import os
 import re
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from eyechart.benchmarks.base import Benchmark
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.benchmarks.scoring_run import make_submission, make_submission_async, score_predictions
 from eyechart.benchmarks.vcr import VCR
+from eyechart.engine.documents import Documents, page_settings
 from eyechart.engine.media import load_image
 from eyechart.errors import DataError, MediaError
 from eyechart.messages import Image, Part, Text
@@ -41,13 +43,10 @@ GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "gold
 
 # Benchmarks that arrive with later versions: the only place where golden folders are left out.
 LATER_NAMES = """
-    DUDE
     MMBench-Video
     MMDU
-    MMLongBench_DOC
     MVBench
     MVBench_MP4
-    SLIDEVQA
     Video-MME
 """
 LATER = MappingProxyType(dict.fromkeys(LATER_NAMES.split(), "later"))
@@ -60,6 +59,7 @@ CASE_KEYS = """
     columns
     direct_evaluate
     error
+    evaluate_returned
     file
     group_tables
     hidden
@@ -90,6 +90,20 @@ CASE_KEYS = """
 """
 SHOWN_CHARACTERS = 60  # of an answer, as golden cases show it where they tell what was read
 OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
+
+# Document benchmarks: prompts of some rows alone, and how the reference puts pages together for a model of that name.
+DOCUMENTS = frozenset({"DUDE", "MMLongBench_DOC", "SLIDEVQA"})
+RENDERED = frozenset(
+    {"DUDE", "MMLongBench_DOC"}
+)  # by another renderer than the reference's: sizes are equal, not pixels
+PACKED: MappingProxyType[str, dict[str, int]] = MappingProxyType(
+    {
+        "prompts": {},
+        "prompts_InternVL-Chat-V1-5": {"concat_num": 5, "column_num": 2},
+        "prompts_MiniCPM-Llama3-V-2_5": {"concat_num": 1, "column_num": 5},
+        "prompts_XComposer2d5": {"concat_num": 1, "column_num": -1},
+    }
+)
 
 CUT = 200  # characters of a long text that a case holds
 
@@ -144,7 +158,7 @@ def test_folder(name: str):
     if name in LATER:
         pytest.skip(LATER[name])
     files = [f.name for f in (GOLDEN / name).glob("*.json")]
-    unknown = [file for file in files if not re.fullmatch(r"prompts(_\w+)?\.json", file) and file not in OTHER_FILES]
+    unknown = [file for file in files if not re.fullmatch(r"prompts(_[\w-]+)?\.json", file) and file not in OTHER_FILES]
     assert not unknown, f"golden files {unknown} of {name} have no test"
     assert list((GOLDEN / name).glob("*.tsv"))
 
@@ -164,6 +178,9 @@ def test_yes_or_no(path: Path):
 
 @pytest.mark.parametrize("path", files("prompts*.json"))
 def test_prompts(path: Path, tmp_path: Path):
+    if path.parent.name in DOCUMENTS:
+        check_documents(path, tmp_path)
+        return
     # A variant is another file of the benchmark, or another way to load the same.
     dataset = path.name.replace("prompts", "dataset").replace(".json", ".tsv")
     variants = {"prompts": VLMEVAL, "prompts_localized": replace(VLMEVAL, localize_above_bytes=0)}
@@ -189,6 +206,21 @@ def test_prompts(path: Path, tmp_path: Path):
         assert built[index] == [trimmed(part) for part in expected[index]], index
 
 
+def check_documents(path: Path, tmp_path: Path) -> None:
+    expected = json.loads(path.read_text(encoding="utf-8"))
+    left_out = {"rgb_sha256", "path"} if path.parent.name in RENDERED else {"path"}
+    bench = loaded(path.parent, tmp_path)
+    built = {}
+    with Documents(page_settings(VLMEVAL, **PACKED[path.stem])) as documents:
+        for sample in bench.samples():
+            if sample.index in expected:
+                (message,) = documents.shown(bench.prompt(sample))
+                built[sample.index] = [trimmed(shown(part), left_out) for part in message.parts]
+    assert built.keys() == expected.keys()
+    for index, parts in expected.items():
+        assert built[index] == [trimmed(part, left_out) for part in parts], index
+
+
 def shown(part: Part) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "value": part.text}
@@ -198,8 +230,8 @@ def shown(part: Part) -> dict[str, Any]:
     return {"type": "image", "value": part.name, "size": list(picture.size), "rgb_sha256": digest}
 
 
-def trimmed(part: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if key != "path"}
+def trimmed(part: dict[str, Any], left_out: Collection[str] = ("path",)) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key not in left_out}
 
 
 @pytest.mark.parametrize("path", files("cases/*.json"))

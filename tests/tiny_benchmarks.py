@@ -126,8 +126,32 @@ def _open_ended(_: str, number: int) -> Row:
     }
 
 
+def pdf(pages: int) -> str:
+    """A PDF with so many pages, as base64 text."""
+    buffer = io.BytesIO()
+    first, *others = [Image.new("RGB", (60 + page, 40), (30 * page % 256, 90, 200)) for page in range(pages)]
+    first.save(buffer, "PDF", save_all=True, append_images=others)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _document(name: str, number: int) -> Row:
+    pages = 1 + number % 3
+    row: dict[str, object] = {
+        "doc_id": f"doc{pages}",
+        "answer": "" if number == 2 else str(number),
+        "image": pdf(pages),
+        "image_path": str([f"doc{pages}_{page}.jpg" for page in range(pages)]),
+    }
+    if name.startswith("SLIDEVQA"):
+        row["image"] = str([picture(page) for page in range(pages)])
+    if name == "MMLongBench_DOC":
+        row |= {"answer_format": "Int", "evidence_pages": "[1]", "evidence_sources": "['Table']"}
+    return row
+
+
 ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
     {
+        "doc": _document,
         "image_caption": _caption,
         "image_mcq": _choice,
         "image_vqa": _short_answer,
@@ -138,4 +162,3 @@ ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
         "vcr": _covered_text,
     }
 )
-"""What a row of each family has beside index, question and picture."""

@@ -11,7 +11,7 @@ from eyechart.benchmarks.ocrbench import OCRBench
 from eyechart.benchmarks.scoring_run import score_predictions, score_predictions_async
 from eyechart.benchmarks.vqa import VisualQA
 from eyechart.errors import ConfigError, DataError
-from eyechart.messages import Image, Message, Text
+from eyechart.messages import Document, Image, Message, Text
 from eyechart.scoring.judge import JudgeRequest
 
 QUESTION = {"question": "What is it?", "B": "dog", "A": "cat", "D": None, "answer": "A"}
@@ -21,7 +21,7 @@ def text_of(messages: list[Message]) -> str:
     assert [m.role for m in messages] == ["user"]
     *pictures, text = messages[0].parts
     assert pictures
-    assert all(isinstance(p, Image) for p in pictures)
+    assert all(isinstance(p, Image | Document) for p in pictures)
     assert isinstance(text, Text)
     return text.text
 

@@ -102,6 +102,17 @@ def test_models_with_one_result_name_collide():
     )
 
 
+def test_how_documents_are_shown():
+    assert (plan().max_pages, plan().concat_num, plan().column_num) == (120, None, 1)
+    made = plan("eval_config.max_pages=40", "eval_config.concat_num=5", "eval_config.column_num=-1")
+    assert (made.max_pages, made.concat_num, made.column_num) == (40, 5, -1)
+    assert plan("eval_config.max_pages=120", "eval_config.column_num=1").digest == plan().digest
+    assert problem("eval_config.column_num=2") == (
+        "eval_config.column_num: has no effect without concat_num: pages are put on sheets only where it says on how "
+        "many"
+    )
+
+
 def test_models_that_leave_no_name():
     assert problem("eval_config.model[0].type=/").startswith("eval_config.model[0].type: gives no name to file")
     assert problem(f"eval_config.model[0].type={'x' * 200}").startswith("eval_config.model[0].type: gives no name")
@@ -314,7 +325,7 @@ def test_the_same_command_again_has_the_same_digest(override):
         "eval_config.data=[ChartQA_TEST, SEEDBench_IMG]", "eval_config.model[0].temperature=0.1",
         "eval_config.model[0].type=other", "eval_config.model[0].top_p=0.1", "eval_config.model[0].max_tokens=5",
         "eval_config.model[0].system_prompt=x", "eval_config.model[0].img_size=5",
-        "eval_config.model[0].img_detail=low",
+        "eval_config.model[0].img_detail=low", "eval_config.max_pages=119", "eval_config.concat_num=1",
     ],
 )  # fmt: skip
 def test_what_determines_answers_changes_the_digest(override):

@@ -448,6 +448,19 @@ async def test_a_picture_whose_end_is_there_and_whose_middle_is_not(mock_server,
     assert "row 0: picture 0.png: " in found.found
 
 
+async def test_pages_of_documents_are_rendered(mock_server, plan, tmp_path) -> None:
+    write_tiny("DUDE", tmp_path)
+    server = await mock_server()
+    checks = await look(plan(server.base_url, data=["DUDE"], mode="infer"))
+    said = " ".join(check.found for check in checks if check.area == "data")
+    assert "the first shows doc1_0.jpg (image/png, 120 x 80 pixels" in said
+    table = (tmp_path / "DUDE.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "DUDE.tsv").write_text("".join([*table[:2], table[2].replace("JVBERi0xLjQ", "JVBERi0x"), *table[3:]]))
+    checks = await look(plan(server.base_url, data=["DUDE"], mode="infer"))
+    said = " ".join(check.found for check in bad(checks))
+    assert "row 1: document doc2 (DUDE.tsv, row 1): its base64 text is cut short" in said
+
+
 async def test_no_picture_can_be_read(mock_server, plan, tmp_path) -> None:
     server = await mock_server()
     path = write(tmp_path / "Broken.tsv", rows=3, images=dict.fromkeys(range(3), CUT_SHORT))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tiny_benchmarks import write_tiny
 
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.engine.config import load_tasks, read_environment, resolve
@@ -169,6 +170,17 @@ async def test_pictures_that_are_shrunk_count_as_they_are_sent(mock_server, plan
     assert found.models[0].jobs[0].picture_bytes < whole.picture_bytes
     shown = found.prompts[0].pictures[0]
     assert (shown.width, shown.height, shown.format) == (100, 75, "image/jpeg")
+
+
+async def test_a_document_counts_as_the_pages_that_are_shown(mock_server, plan, tmp_path) -> None:
+    write_tiny("DUDE", tmp_path)  # documents of 1, 2 and 3 pages, twice
+    server = await mock_server()
+    job = (await estimate(plan(server.base_url, data=["DUDE"]), probes=6)).models[0].jobs[0]
+    assert (job.requests, job.pictures) == (6, 12)
+    assert job.prompt_tokens == pytest.approx(12 * 256, rel=0.1)
+    sheets = await estimate(plan(server.base_url, data=["DUDE"], concat_num=1, column_num=2), probes=0)
+    assert sheets.models[0].jobs[0].pictures == 6
+    assert [picture.name for picture in sheets.prompts[0].pictures] == ["doc1_concat1_0.jpg"]
 
 
 async def test_prompts_are_shown_as_they_are_sent(mock_server, plan) -> None:

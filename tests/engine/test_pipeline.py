@@ -11,6 +11,7 @@ from fakes import MemoryBenchmark, Rig, ScriptedModel
 
 from eyechart.engine.journal import Journal
 from eyechart.engine.limits import Limits
+from eyechart.engine.prepare import Preparer
 from eyechart.errors import (
     AuthError,
     BadRequest,
@@ -285,6 +286,21 @@ async def test_memory_held_is_bounded_by_bytes_not_by_the_benchmark(tmp_path: Pa
     await rig.run()
     assert len(rig.lines()) == 300
     assert peak <= 20 + 2 * 2, "20 MB of requests of 1 MB each, and a small batch of each thread"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("slow_s", "largest"), [(1e9, 8), (-1.0, 1)])
+async def test_rows_that_take_long_to_prepare_come_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_s: float, largest: int
+) -> None:
+    monkeypatch.setattr("eyechart.engine.pipeline._SLOW_S", slow_s)
+    sizes = []
+    plain = Preparer.next_batch
+    monkeypatch.setattr(Preparer, "next_batch", lambda self, most: sizes.append(most) or plain(self, most))
+    rig = Rig(tmp_path, ScriptedModel(), MemoryBenchmark(60), prepare_threads=1, batch=8)
+    await rig.run()
+    assert len(rig.lines()) == 60
+    assert (sizes[0], max(sizes)) == (1, largest)
 
 
 @pytest.mark.anyio
