@@ -58,6 +58,10 @@ class Circular(MultipleChoice):
                 break
         return scored
 
+    def stored(self, samples: Sequence[Sample], answers: Sequence[Cell]) -> tuple[list[Sample], list[Cell]]:
+        """Passes the table through a spreadsheet twice: the reference writes it again with whole numbers as indices."""
+        return super().stored(*super().stored(samples, answers))
+
     def results(self, scored: Sequence[Scored]) -> dict[str, Mapping[str, Any]]:
         """Returns the record of each group by the index of its base row."""
         return {base.sample.index: _record(rows) for base, rows in self._groups_of(scored)}
