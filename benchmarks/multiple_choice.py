@@ -92,7 +92,9 @@ class MultipleChoice(Benchmark):
             JudgeError: the judge cannot be reached.
         """
         exact = self.score(sample, prediction)
-        if exact.record["rule"] != "none":
+        answer = cell_text(prediction)
+        empty = prediction is None or not answer.strip()
+        if exact.record["rule"] != "none" or (empty and not self.protocol.judge_empty_answers):
             return exact
         verdict = await ask_letter(
             judge,
@@ -100,8 +102,10 @@ class MultipleChoice(Benchmark):
             index=sample.index,
             question=cell_text(sample.cells.get("question")),
             options=self._choices(sample.cells),
-            answer=cell_text(prediction),
+            answer=answer,
             rubric=self._rubric,
+            bare_letters=self.protocol.bare_letters,
+            option_in_word=self.protocol.option_in_word,
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)
