@@ -61,6 +61,10 @@ class Circular(MultipleChoice):
                 break
         return scored
 
+    def stored(self, samples: Sequence[Sample], answers: Sequence[Cell]) -> tuple[list[Sample], list[Cell]]:
+        """Passes the table through a spreadsheet twice: the reference writes it again with whole numbers as indices."""
+        return super().stored(*super().stored(samples, answers))
+
     def complete(self, scored: Sequence[Scored]) -> Sequence[Scored]:
         """Marks the rows that nothing read and nothing had to: their question is settled, or does not count."""
         needed = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -87,10 +89,14 @@ class JoinedSource:
 
     def original(self, sample: Sample) -> Sample:
         """Returns a row as its own source has it."""
-        names = list(self.parts)
-        before = sum(len(self.parts[name]) for name in names[: names.index(part_of(sample))])
         cells = {name: cell for name, cell in sample.cells.items() if name not in (_PART, _INDEX)}
-        return Sample(cell_text(sample.cells[_INDEX]), sample.row - before, cells, sample.cluster)
+        row = sample.row - self._starts[part_of(sample)]
+        return Sample(cell_text(sample.cells[_INDEX]), row, cells, sample.cluster)
+
+    @cached_property
+    def _starts(self) -> Mapping[str, int]:
+        """Position of each part's first row."""
+        return dict(zip(self.parts, accumulate(map(len, self.parts.values()), initial=0), strict=False))
 
 
 class _Widened:
@@ -138,7 +144,7 @@ class Joined(Benchmark):
     the table itself does not have.
 
     Under `Protocol.pandas_cells` every part has the columns of all: a part without a column ``split`` beside one
-    with it then has no accuracy, as in the reference.
+    with it then has no accuracy, and a part of which nothing was asked has no row, as in the reference.
     """
 
     def __init__(self, name: str, source: JoinedSource, protocol: Protocol, build: _Build) -> None:
@@ -252,7 +258,8 @@ class Joined(Benchmark):
         records: list[Mapping[str, Cell]] = []
         metrics = self._over_all(by_part)
         for name, table in tables.items():
-            records += [{**dict.fromkeys(columns), **record, _DATASET: name} for record in table.rows]
+            rows = table.rows if self._has_splits(name, by_part[name]) else ()
+            records += [{**dict.fromkeys(columns), **record, _DATASET: name} for record in rows]
             metrics += [replace(metric, row=_joined_name(name, metric.row)) for metric in table.metrics]
         return Table(columns, tuple(records), tuple(metrics))
 
@@ -284,6 +291,12 @@ class Joined(Benchmark):
         for row in scored:
             members[part_of(row.sample)].append(replace(row, sample=self._joined.original(row.sample)))
         return members
+
+    def _has_splits(self, name: str, scored: Sequence[Scored]) -> bool:
+        """Whether a part's table has a row: with a column ``split`` the reference has none where nothing counts."""
+        if not self.protocol.pandas_cells or "split" not in map(str.lower, self._joined.columns):
+            return True
+        return bool(self.parts[name].counted(scored))
 
     def _over_all(self, by_part: Mapping[str, Sequence[Scored]]) -> list[Metric]:
         """Returns the accuracy over all that counts in any part; parts may share pictures."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..records import Cell, Sample, Table
+from ..scoring.cells import cell_text
 from ..scoring.mmt import mmt_table
 from .base import NO_JUDGE_NAME, Scored
 from .multiple_choice import MultipleChoice, match_log
@@ -32,7 +33,11 @@ class MMTBench(MultipleChoice):
         self, answers: Sequence[tuple[Sample, Cell]], scored: Sequence[Scored], *, judge: str = NO_JUDGE_NAME
     ) -> Submission:
         """Makes the table that the server expects: that of predictions with the letters (``opt``) that were read."""
-        read = [(row.sample, prediction, row) for row, (_, prediction) in zip(scored, answers, strict=True)]
+        stored = self.protocol.round_trip_table
+        read = [
+            (row.sample, cell_text(row.answer) if stored else given, row)
+            for row, (_, given) in zip(scored, answers, strict=True)
+        ]
         columns = [column for column in self.source.columns if column != "image"]
         names = {column: column if len(column) == 1 and column.isupper() else column.lower() for column in columns}
         rows = (
@@ -40,4 +45,5 @@ class MMTBench(MultipleChoice):
             | {"prediction": prediction, "opt": row.record["letter"], "log": match_log(row)}
             for sample, prediction, row in read
         )
-        return Submission(f"_{judge}_submission.tsv", tsv_file([*names.values(), "prediction", "opt", "log"], rows))
+        header = [*dict.fromkeys(names.values()), "prediction", "opt", "log"]
+        return Submission(f"_{judge}_submission.tsv", tsv_file(header, rows))

@@ -119,6 +119,8 @@ class MultipleChoice(Benchmark):
             answer=cell_text(prediction),
             rubric=self._rubric,
             reference=cell_text(sample.cells.get("answer")),
+            bare_letters=self.protocol.bare_letters,
+            option_in_word=self.protocol.option_in_word,
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)

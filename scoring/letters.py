@@ -28,9 +28,11 @@ _REFUSALS: Final = (
     "Cannot determine the answer",
 )
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\=", " "))
+_MORE_SEPARATORS: Final = str.maketrans(dict.fromkeys(".()[],:;!*#{}$|\\", " "))
 _QUOTES: Final = "/\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb_~^<>-\u2013\u2014?"
 _QUOTED: Final = re.compile(f"[{re.escape(_QUOTES)}]")
+_ASSIGNED: Final = re.compile(r"=(?=[\"'`]?[A-Z]\b)")
+"""An equals sign before a letter, as in ``answer=B``; one behind it makes a formula, ``A=12``."""
 _TAG: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9_]{1,19}>")
 _FULL_WIDTH: Final = MappingProxyType({ord(ch) + 0xFEE0: ch for ch in ascii_uppercase})
 _UNSPACED: Final = re.compile("[\u2e80-\uffef]+")
@@ -94,6 +96,8 @@ def _free_tokens(text: str) -> list[str]:
         text = _UNSPACED.sub(" ", text.translate(_FULL_WIDTH))
     if "<" in text:
         text = _TAG.sub(" ", text)
+    if "=" in text:
+        text = _ASSIGNED.sub(" ", text)
     tokens = text.translate(_MORE_SEPARATORS).split()
     if _QUOTED.search(text):
         return [bare for token in tokens if (bare := token.strip(_QUOTES))]

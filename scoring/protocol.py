@@ -41,10 +41,12 @@ class Protocol:
         keep_system_prompt: a benchmark's system message stays in force for the benchmarks after it in the same run.
         empty_answer_fails: a reply without text counts as a failed request once its tries are used up. Off: after its
             tries it is an answer, an empty one.
-        bare_letters: an option's letter is read only where spaces and the marks ``.()[],:;!*#{}`` set it apart. Off:
-            quotes, ``$``, tags and Chinese, Japanese or Korean writing set it apart, too.
-        option_in_word: an option's text is found anywhere in an answer, so ``one`` in ``none``; where it is part of
-            another option's text that the answer gives, both are found and none is read. Off: it must stand by itself.
+        bare_letters: an option's letter is read only where spaces and the marks ``.()[],:;!*#{}`` set it apart, in
+            answers and in replies of a judge. Off: quotes, ``$``, tags and Chinese, Japanese or Korean writing set it
+            apart, too.
+        option_in_word: an option's text is found anywhere in an answer or reply, so ``one`` in ``none``; where it is
+            part of another option's text that the answer gives, both are found and none is read. Off: it must stand by
+            itself.
         open_as_choice: an open question of MMMU becomes a choice between its answer's text and ``Other Answers``, so
             that the letter A alone is right. Off: the answer is compared with the accepted ones (`scoring.mmmu`).
         million_is_base: the row with index 1,000,000, a variant of question 0, counts among the base rows in the

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from ..errors import DataError
 from ..records import Cell, Estimate, Metric, Table
 from .cells import cell_text
 from .round_trip import round_trip
@@ -16,6 +17,7 @@ from .stats import estimate
 __all__ = [
     "Row",
     "by_split",
+    "check_size",
     "group_table",
     "group_values",
     "grouped",
@@ -36,6 +38,8 @@ _ABBREVIATIONS: Final = MappingProxyType(
     }
 )
 _PERCENT: Final = 100.0
+_MOST_CELLS: Final = 1_000_000
+"""Cells that a table may have: more come from a column of names or texts that was taken for one of groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ def plain_table(rows: Sequence[Row], *, nan_splits: bool, stored: bool) -> Table
             reference: all in one row beside splits that are texts, else each in its own. Off: they form the row
             ``none``.
         stored: the columns pass through a spreadsheet once more, in which the reference keeps the scored rows.
+
+    Raises:
+        DataError: there are too many different splits and categories.
     """
     if stored:
         rows = stored_rows(rows)
@@ -90,6 +97,9 @@ def group_table(rows: Sequence[Row], column: str, *, nan_splits: bool, stored: b
         column: the column.
         nan_splits: as of `plain_table`; samples without a value then have a column ``None`` without values.
         stored: as of `plain_table`.
+
+    Raises:
+        DataError: as of `plain_table`.
     """
     if stored:
         rows = stored_rows(rows)
@@ -124,6 +134,19 @@ def by_split(rows: Sequence[Row], *, nan_splits: bool) -> tuple[dict[Cell, list[
         # Missing cells of a column of texts are one object, those of a column of numbers a NaN each.
         lost = 1
     return splits, lost
+
+
+def check_size(splits: int, groups: int) -> None:
+    """Refuses a table that would not end.
+
+    Raises:
+        DataError: splits and groups make more than a million cells.
+    """
+    if splits * groups > _MOST_CELLS:
+        raise DataError(
+            f"the result table would have {splits:,} splits and more than {groups - 1:,} categories; the columns "
+            "'split' and 'category' name groups of questions, and these have another name for nearly every question"
+        )
 
 
 def stacked(tables: Mapping[str, Table]) -> Table:
@@ -181,6 +204,7 @@ class _Columns:
         self._cells: dict[str, dict[Cell, Estimate | None]] = {}
 
     def add(self, name: str, members: Mapping[Cell, Sequence[Row]]) -> None:
+        check_size(len(self._splits), len(self._cells) + 1)
         self._cells[name] = {split: _mean(members[split]) for split in self._splits}
 
     def table(self, empty_rows: int) -> Table:

@@ -59,11 +59,24 @@ async def ask_letter(
     answer: str,
     rubric: LetterRubric | None = None,
     reference: str | None = None,
+    bare_letters: bool = True,
+    option_in_word: bool = True,
 ) -> JudgedLetter:
     """Asks a judge up to three times for the letter; unreadable replies end as ``Z``, never as a random option.
 
-    Without a rubric of its own a question with a Chinese character has the Chinese one, any other the English one. They
-    show no right letter; `reference` is for a rubric of the user's own.
+    Without a rubric of its own a question with a Chinese character has the Chinese one, any other the English one.
+
+    Args:
+        judge: the judge.
+        benchmark: name of the benchmark.
+        index: index of the sample.
+        question: the question.
+        options: texts by capital letter.
+        answer: the answer that no exact rule reads.
+        rubric: what the judge is shown instead.
+        reference: the right letter, for a rubric of the user's own; the benchmarks' own show none.
+        bare_letters: how its replies are read, see `Protocol`.
+        option_in_word: see `Protocol`.
 
     Raises:
         JudgeError: the judge cannot be reached.
@@ -76,9 +89,11 @@ async def ask_letter(
         fields["reference"] = reference
     for attempt in range(TRIES):
         reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt, fields=fields))
-        letter = None if FAILED_MARK in reply else read_letter(reply, options).letter
-        if letter is not None:
-            return JudgedLetter(letter, reply)
+        if FAILED_MARK in reply:
+            continue
+        reading = read_letter(reply, options, bare_letters=bare_letters, option_in_word=option_in_word)
+        if reading.letter is not None:
+            return JudgedLetter(reading.letter, reply)
     return JudgedLetter(NO_LETTER, None)
 
 

@@ -56,6 +56,13 @@ def test_variants_count_in_the_order_of_their_indices(make_benchmark: Any):
     assert list(record["rows"]) == ["1", "1000001", "2000001"]
 
 
+def test_the_table_passes_through_two_spreadsheets(make_benchmark: Any):
+    # The first one gives back the answers 5.0 and 7.0, the second one 5 and 7, which option A is not found in.
+    rows = [row | {"A": text} for row, text in zip(variants(1, "AA"), ["5.0", "7.0 or so"], strict=True)]
+    record = hits(make_benchmark, rows, {1: "5.0", 1_000_001: "7.0"}).per_sample["1"]
+    assert record["rows"]["1"] == {"letter": "Z", "rule": "none"}
+
+
 def test_a_refusal_settles_a_question(make_benchmark: Any):
     record = hits(make_benchmark, variants(1, "AB"), {1: "Cannot determine the answer", 1_000_001: UNCLEAR}).per_sample[
         "1"

@@ -78,6 +78,15 @@ def test_parts_that_were_not_asked_are_told(tmp_path: Path):
     assert [row["Overall"] for row in result.table] == [1.0, *[None] * 5]
 
 
+def test_a_part_that_was_not_asked_has_no_row_beside_splits_in_the_reference(tmp_path: Path):
+    result = score_predictions(joined(tmp_path, protocol="vlmeval"), {"0": "A", "8": "C"})
+    assert [(row["DATASET"], row["split"]) for row in result.table] == [("MMMB_ar", "val"), ("MMMB_cn", "val")]
+    for part in PARTS:
+        (tmp_path / f"{part}.tsv").write_text((tmp_path / f"{part}.tsv").read_text().replace("\tsplit", "\tpart"))
+    without = score_predictions(load_benchmark("MMMB", tmp_path, "vlmeval"), {"0": "A"})
+    assert [row["Overall"] for row in without.table] == [1.0, *[None] * 5]
+
+
 def test_verdicts_are_kept_by_the_joined_index(tmp_path: Path):
     asked: list[str] = []
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 from typing import Any
 
 import openpyxl
+import pytest
 
 from eyechart.benchmarks.scoring_run import make_submission
 from eyechart.benchmarks.submission import spreadsheet, tsv_file
+from eyechart.scoring.protocol import VLMEVAL
 
 ROW = {"question": "q", "A": "cat", "B": "dog"}
+FAILED = VLMEVAL.failed_text
 
 
 def cells_of(content: bytes) -> list[tuple[Any, ...]]:
@@ -79,3 +83,13 @@ def test_letters_are_handed_in_with_what_they_were_read_from(make_benchmark: Any
         "index\tquestion\tA\tB\tl2-category\tprediction\topt\tlog",
         "0\tq\tcat\tdog\tocr\tIt is a dog\tB\tIt is a dog",
     ]
+
+
+@pytest.mark.parametrize(("protocol", "told"), [("vlmeval", ["0", "nan", FAILED]), ("eyechart", ["=A", "", ""])])
+def test_predictions_are_handed_in_as_the_reference_reads_them_back(
+    make_benchmark: Any, protocol: str, told: list[str]
+):
+    bench = make_benchmark("MMT-Bench_ALL", [ROW | {"index": str(k)} for k in range(3)], protocol)
+    file = make_submission(bench, list(bench.samples()), {"0": "=A", "1": "", "2": None})
+    rows = csv.DictReader(io.StringIO(file.content.decode()), dialect="excel-tab")
+    assert [row["prediction"] for row in rows] == told

@@ -41,9 +41,27 @@ def test_a_meta_task_misses_where_one_of_its_tasks_has_no_sample():
 def test_meta_tasks_without_samples_stay_empty_and_unknown_ones_come_under_their_names():
     table = mmt_table(ROWS, nan_splits=False, stored=False)
     assert table.columns[:3] == ("split", "Overall", "VR")
-    assert table.columns[-5:] == ("GN", "made up", "t1", "t2", "t3")
+    assert table.columns[-5:] == ("GN", "t1", "t2", "t3", "made up")
     assert all(record["VR"] is None for record in table.rows)
     assert {metric.name for metric in table.metrics} == {"Overall", "OCR", "made up", "t1", "t2", "t3"}
+
+
+def test_unknown_meta_tasks_are_sorted():
+    table = mmt_table([row(1, name, l2=name, category="t") for name in "zab"], nan_splits=False, stored=False)
+    assert table.columns[-4:] == ("t", "a", "b", "z")
+
+
+def test_a_meta_task_keeps_its_column_from_a_task_of_its_name():
+    table = mmt_table(
+        [row(1, "a", l2="ocr", category="OCR"), row(0, "b", l2="ocr", category="t")], nan_splits=False, stored=False
+    )
+    assert table.columns.index("OCR") == 4
+    assert [record["OCR"] for record in table.rows] == [0.5, 0.5]
+
+
+def test_a_split_called_all_has_a_row_of_its_own():
+    table = mmt_table([row(1, "a", split="ALL"), row(0, "b", split="val")], nan_splits=False, stored=False)
+    assert [(record["split"], record["Overall"]) for record in table.rows] == [("ALL", 1), ("val", 0), ("ALL", 0.5)]
 
 
 def test_rows_without_any_group():

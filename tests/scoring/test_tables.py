@@ -7,6 +7,7 @@ import pytest
 
 from eyechart.errors import DataError
 from eyechart.records import Cell
+from eyechart.scoring.mmt import mmt_table
 from eyechart.scoring.ocrbench import accepted_texts, contains_answer, points_table
 from eyechart.scoring.tables import Row, plain_table, vqa_table
 
@@ -78,6 +79,17 @@ def test_numeric_categories_are_sorted_as_numbers_and_read_again():
     samples = rows((1, {"category": "10"}), (0, {"category": "9"}))
     assert plain_table(samples, nan_splits=True, stored=True).columns == ("split", "Overall", "9", "10")
     assert plain_table(samples, nan_splits=False, stored=False).columns == ("split", "Overall", "10", "9")
+
+
+@pytest.mark.parametrize("nan_splits", [True, False])
+def test_names_taken_for_groups_make_no_endless_table(nan_splits: bool):
+    samples = rows(*[(1.0, {"split": f"s{k}", "category": f"c{k}"}) for k in range(1200)])
+    with pytest.raises(DataError, match="1,200 splits and more than 8"):
+        plain_table(samples, nan_splits=nan_splits, stored=False)
+    with pytest.raises(DataError, match="1,201 splits"):
+        mmt_table(samples, nan_splits=nan_splits, stored=False)
+    many = [row for row in samples if row.cells["split"] == "s7"] * 3
+    assert len(plain_table(many, nan_splits=nan_splits, stored=False).columns) == 3
 
 
 def test_no_rows():
