@@ -38,7 +38,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 HEAVY = {"aiohttp", "calamine", "numpy", "pandas", "PIL", "pydantic", "python_calamine", "rich", "typer", "xlsxwriter"}
-HEAVY |= {"cv2", "onnxruntime", "rapidocr"}
+HEAVY |= {"av", "cv2", "decord", "onnxruntime", "rapidocr"}
 MACHINE_PATHS = tuple("/" + name for name in ("work/", "tmp/dev", "root/"))
 SKIPPED_FOLDERS = {".git", "build", "dist", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".hypothesis"}
@@ -158,7 +158,7 @@ def test_imports_inside_the_package_are_relative() -> None:
     assert wrong == []
 
 
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
+IMPORT_NAMES = {"decord2": "decord", "pillow": "PIL", "pyyaml": "yaml"}
 PARTS_OF_OTHERS = {"pydantic_core"}  # pydantic fixes its version; it is the home of pydantic's error type
 
 
