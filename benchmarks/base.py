@@ -82,10 +82,12 @@ class Benchmark(ABC):
         plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
         needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
             ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
+        system: system messages that every prompt begins with (`Protocol.keep_system_prompt`).
     """
 
     plots_categories: ClassVar[bool] = False
     needs_judge: ClassVar[bool] = False
+    system: ClassVar[tuple[Message, ...]] = ()
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
         self.name = name
@@ -95,9 +97,32 @@ class Benchmark(ABC):
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def rows(self) -> int:
+        """Number of rows of the file: an upper bound of the length, known sooner."""
+        return self.source.rows
+
+    @property
+    def settings(self) -> str:
+        """What prompts are made by, beside the file and the protocol; empty where there is nothing."""
+        return ""
+
     def samples(self) -> Iterator[Sample]:
         """Yields the samples in file order, without their pictures."""
         return self.source.samples()
+
+    def in_asking_order(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yields samples in the order in which they are best asked, by default as they come."""
+        yield from samples
+
+    def stamp(self, sample: Sample) -> str:
+        """Names the state of files that a sample shows beside the benchmark's own, so that a change shows."""
+        del sample
+        return ""
+
+    def whole(self) -> Benchmark:
+        """Returns the benchmark as it is asked of a model that is shown whole videos; itself where it has none."""
+        return self
 
     @abstractmethod
     def prompt(self, sample: Sample) -> list[Message]:
