@@ -32,7 +32,6 @@ _REMOTE_ONLY: Final = (
     "models that run on this machine are not supported yet; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give "
     "name: CustomAPIModel, type: the model's name there, api_base: its address"
 )
-_VIDEO: Final = "videos are not supported yet; leave it out"
 
 
 _ENGINE_OWN: Final = {
@@ -138,9 +137,7 @@ class ModelEntry(Base):
         None, description="What tokens cost (below), for `eyechart estimate`; nothing else reads it."
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
-    video_llm: Annotated[bool, later(False, _VIDEO)] = Field(
-        False, description="Send videos as `video_url`. Only `false` so far."
-    )
+    video_llm: bool = Field(False, description="Show whole videos as `video_url` instead of frames; see videos.md.")
     use_azure: Annotated[
         bool,
         later(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from ..benchmarks.video import DEFAULT_OPTIONS, VideoOptions
 from ..scoring.protocol import Protocol
 from .config_data import is_path
 from .config_model import Price
+from .media_video import Transport
 
-__all__ = ["JudgeSpec", "ModelSpec", "RunPlan"]
+__all__ = ["JudgeSpec", "ModelSpec", "RunPlan", "VideoPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class ModelSpec:
         urls: all addresses that serve the model, `url` being the first; each has `nproc`, `rpm` and `tpm` for itself.
         nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
+        video_llm: whole videos are shown instead of frames.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ModelSpec:
     price: Price | None = None
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
+    video_llm: bool = False
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""
@@ -82,7 +86,8 @@ class ModelSpec:
             "model", "style", "temperature", "max_tokens", "system_prompt", "img_size", "total_img_size",
             "max_file_size", "min_image_edge", "img_detail",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
+        shown = {"video_llm": True} if self.video_llm else {}
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)} | shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,33 @@ class JudgeSpec:
     asked: ModelSpec
     repeats: int = 1
     rubric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """How videos are shown.
+
+    Attributes:
+        options: which frames, and what beside them.
+        transport: how a whole video reaches the server.
+        base_url: address of the data root for the server, with transport ``http``.
+        total_pixels: pixels that all frames of one question share, None for no bound.
+        keeps_frames: keep decoded frames on disk.
+        patience_s: seconds without a further frame after which a decoder counts as hung.
+    """
+
+    options: VideoOptions = DEFAULT_OPTIONS
+    transport: Transport = "data"
+    base_url: str | None = None
+    total_pixels: int | None = None
+    keeps_frames: bool = False
+    patience_s: float = 120.0
+
+    def determines(self) -> dict[str, Any]:
+        """What of it determines answers, where it is not what it is by default."""
+        found = {"total_pixels": self.total_pixels, **asdict(self.options)}
+        usual = {"total_pixels": None, **asdict(DEFAULT_OPTIONS)}
+        return {name: value for name, value in found.items() if value != usual[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +163,7 @@ class RunPlan:
         secrets: paths of the fields that `public` leaves out or shortens.
         judges: who reads what exact rules cannot; empty for exact rules alone. The first decides, the others are
             compared with it.
+        videos: how videos are shown.
     """
 
     models: tuple[ModelSpec, ...]
@@ -158,6 +191,7 @@ class RunPlan:
     public: Mapping[str, Any]
     secrets: tuple[str, ...] = ()
     judges: tuple[JudgeSpec, ...] = ()
+    videos: VideoPlan = VideoPlan()
 
     @property
     def digest(self) -> str:
@@ -174,4 +208,6 @@ class RunPlan:
             "protocol": self.protocol.name,
             "split_think": self.split_think,
         }
+        if videos := self.videos.determines():
+            content["videos"] = videos
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -20,6 +20,7 @@ from .config_notes import notes
 from .config_plan import ModelSpec, RunPlan
 from .config_problems import Problem, fail, show_path
 from .config_task import TaskConfig
+from .config_videos import video_plan, video_problems
 
 __all__ = ["resolve", "resolve_all", "result_name"]
 
@@ -65,6 +66,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
     problems = [
         *_model_problems(config, environment),
         *data_problems(config.data, data_root),
+        *video_problems(config),
         *_judge_problems(config, environment),
     ]
     if problems:
@@ -104,6 +106,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         notes=(*notes(task), *environment.notes, *_data_notes(config)),
         public=task.public_dict(),
         secrets=tuple(task.secret_paths()),
+        videos=video_plan(config),
     )
 
 
@@ -159,6 +162,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
         price=entry.price,
+        video_llm=entry.video_llm,
     )
 
 
@@ -221,6 +225,7 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         rpm=config.rpm,
         tpm=config.tpm,
         price=entry.price,
+        video_llm=config.video_llm,
     )
 
 

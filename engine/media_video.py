@@ -56,7 +56,7 @@ class VideoSettings:
 
     transport: Transport = "data"
     base_url: str | None = None
-    root: Path | None = None
+    root: Path | None = field(default=None, repr=False)
     total_pixels: int | None = None
     source: FrameSource | None = field(default=None, repr=False, compare=False)
 

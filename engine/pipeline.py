@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from .shares import FINISHING, PREPARING, RETRIES, TimeShares
 __all__ = ["Pipeline", "Settings"]
 
 _SMALL_BATCHES: Final = 16
+_LONG_S: Final = 0.1
+"""A batch that takes longer, as one of videos does, would keep the requests of its first rows waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +127,14 @@ class Pipeline:
                     self._room = anyio.Event()
                 await self._room.wait()
                 continue
+            began = time.monotonic()
             items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=limiter)
             if items is None:
                 break
             size = sum(item.size for item in items)
             # A batch of big requests would go far beyond what may be held.
             big = size > self._settings.ready_bytes // _SMALL_BATCHES
-            batch = 1 if big else min(2 * batch, self._settings.batch)
+            batch = 1 if big or time.monotonic() - began > _LONG_S else min(2 * batch, self._settings.batch)
             self._alive += len(items)
             self._alive_bytes += size
             self._ready.extend(items)
@@ -256,7 +260,7 @@ class Pipeline:
             index=item.sample.index,
             repeat=0,
             fingerprint=item.fingerprint,
-            setup=item.job.setup,
+            setup=item.setup,
             prediction=reply.text if reply else None,
             failure=failure,
             reasoning=reply.reasoning if reply else None,

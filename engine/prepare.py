@@ -37,6 +37,7 @@ class Job:
         commit: writer of the journal.
         progress: counters.
         fingerprinter: hashes prompts.
+        carried: system messages of earlier benchmarks that stay in force (`Protocol.keep_system_prompt`).
     """
 
     benchmark: Benchmark
@@ -47,6 +48,12 @@ class Job:
     commit: GroupCommit
     progress: JobProgress
     fingerprinter: Fingerprinter
+    carried: tuple[Message, ...] = ()
+
+    def setup_of(self, sample: Sample) -> str | None:
+        """Returns `Prediction.setup` of a sample: that of the job, and the state of the sample's own files."""
+        own = self.benchmark.stamp(sample) if self.setup is not None else ""
+        return f"{self.setup}-{own}" if own else self.setup
 
     def stored(self, sample: Sample) -> Entry | None:
         """Returns what the journal holds of a sample, None where it is to be asked in any case."""
@@ -66,6 +73,7 @@ class Item:
         failure: why it could not be prepared.
         attempts: what happened to it so far.
         failed_at: the replica that it failed at last.
+        setup: see `Job.setup_of`.
     """
 
     job: Job
@@ -75,6 +83,7 @@ class Item:
     failure: Failure | None = None
     attempts: Attempts = field(default_factory=Attempts)
     failed_at: Replica | None = None
+    setup: str | None = None
 
     @property
     def size(self) -> int:
@@ -115,7 +124,7 @@ class Preparer:
         for job in jobs:
             job.progress.state = "asking"
             try:
-                for sample in islice(job.benchmark.samples(), job.limit):
+                for sample in job.benchmark.in_asking_order(islice(job.benchmark.samples(), job.limit)):
                     yield job, sample
             except DataError as error:  # the other benchmarks of the run are none the worse for it
                 job.progress.error = str(error)
@@ -134,13 +143,15 @@ class Preparer:
     @staticmethod
     def _surely_answered(job: Job, sample: Sample) -> bool:
         entry = job.stored(sample)
-        return entry is not None and job.setup is not None and entry.setup == job.setup
+        return entry is not None and job.setup is not None and entry.setup == job.setup_of(sample)
 
     def _prepare(self, job: Job, sample: Sample) -> Item | None:
+        setup = job.setup_of(sample)  # of the files as they were before they were read
         try:
-            messages = self._inline(job.benchmark.prompt(sample))
+            messages = self._inline([*job.carried, *job.benchmark.prompt(sample)])
         except (MediaError, DataError) as error:
-            return Item(job, sample, "", None, Failure(type(error).__name__, str(error), "prepare"))
+            failure = Failure(type(error).__name__, str(error), "prepare")
+            return Item(job, sample, "", None, failure, setup=setup)
         fingerprint = job.fingerprinter.of(messages)
         if (entry := job.stored(sample)) is not None:
             current = entry.fingerprint == fingerprint
@@ -149,4 +160,4 @@ class Preparer:
                 job.progress.stale += not current
             if current:
                 return None
-        return Item(job, sample, fingerprint, self._model.encode(messages))
+        return Item(job, sample, fingerprint, self._model.encode(messages), setup=setup)

@@ -18,15 +18,18 @@ import anyio
 from anyio import create_task_group, from_thread, to_thread
 
 from ..adapters.base import Model
+from ..adapters.payload import carried_system
 from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.digest import verify_file
 from ..errors import EndpointUnusable, EyechartError
+from ..messages import Message
 from ..version import VERSION
 from .commit import GroupCommit, writing
 from .config import ModelSpec, RunPlan
 from .evaluate import PREDICTIONS, evaluate, save_scores
 from .fingerprint import Fingerprinter, setup_digest
+from .frames import FrameSampler
 from .journal import Journal, read_ledger
 from .media import MediaSettings, prepare_messages
 from .models import asking_summary, build_fleet, model_media
@@ -38,6 +41,7 @@ from .report import Entry, Report, State
 from .resume import kept_fields
 from .retry import Health, RetryPolicy
 from .run_folder import RunFolder, read_manifest
+from .videos import shown_to, video_settings
 
 __all__ = ["Session"]
 
@@ -54,6 +58,7 @@ class Session:
         benchmarks: what is asked, in the plan's order.
         progress: counters for whoever shows them.
         stop: set to end the run early; it can be resumed.
+        frames: gives the frames of videos; None where none are shown.
         utc_now: wall clock.
     """
 
@@ -62,6 +67,7 @@ class Session:
     benchmarks: Sequence[Benchmark]
     progress: RunProgress
     stop: anyio.Event
+    frames: FrameSampler | None = None
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
@@ -127,10 +133,10 @@ class Session:
     async def _count(self, scope: anyio.CancelScope) -> None:
         """Learns about how many samples there are while the first are asked already."""
         with scope:
-            for benchmark in self.benchmarks:
-                n = await to_thread.run_sync(_rows, benchmark, abandon_on_cancel=True)
-                for spec in self.plan.models:
-                    self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
+            for benchmark, spec in product(self.benchmarks, self.plan.models):
+                shown = shown_to(benchmark, video_llm=spec.video_llm)
+                n = await to_thread.run_sync(_rows, shown, abandon_on_cancel=True)
+                self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
 
     async def _verify_until_stopped(self) -> None:
         async with create_task_group() as tasks:
@@ -161,7 +167,7 @@ class Session:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
         fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
         self.progress.gates[spec.name] = fleet
-        media = model_media(spec, self.plan.protocol)
+        media = model_media(spec, self.plan.protocol, video_settings(self.plan, self.frames))
         try:
             with ExitStack() as stack:
                 jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, media, stack)
@@ -192,7 +198,8 @@ class Session:
 
     def _open_jobs(self, spec: ModelSpec, model: Model, media: MediaSettings, stack: ExitStack) -> list[Job]:
         jobs = []
-        for benchmark in self.benchmarks:
+        carried: tuple[Message, ...] = ()
+        for benchmark in [shown_to(own, video_llm=spec.video_llm) for own in self.benchmarks]:
             path = self.folder.job(spec.name, benchmark.name) / PREDICTIONS
             journal = stack.enter_context(Journal(path))
             ledger = read_ledger(path)
@@ -206,13 +213,16 @@ class Session:
                     benchmark,
                     self.plan.limit,
                     ledger,
-                    _setup(model, benchmark, media),
+                    _setup(model, benchmark, media, carried),
                     self.plan.keep_failed,
                     GroupCommit(journal),
                     self._jobs[spec.name, benchmark.name],
                     Fingerprinter(model.identity, benchmark.protocol.name),
+                    carried,
                 )
             )
+            if benchmark.protocol.keep_system_prompt:
+                carried = carried_system(carried, benchmark.system)
         return jobs
 
     # -- scoring -----------------------------------------------------------------------------------------------------
@@ -222,7 +232,8 @@ class Session:
         for spec, benchmark in product(self.plan.models, self.benchmarks):
             job = self._jobs[spec.name, benchmark.name]
             job.state = "scoring"
-            entry = await to_thread.run_sync(self._score_one, spec.name, benchmark)
+            shown = shown_to(benchmark, video_llm=spec.video_llm)
+            entry = await to_thread.run_sync(self._score_one, spec.name, shown)
             job.state, job.total = "done", entry.total
             self.progress.notes.extend(f"{spec.name} on {benchmark.name}: {n}" for n in self._age_notes(job, entry))
             job.error = job.error or entry.error
@@ -275,18 +286,17 @@ class Session:
 def _rows(benchmark: Benchmark) -> int:
     """Counts rows; a file that breaks off in the middle is reported by whoever reads it, not by who counts."""
     try:
-        return benchmark.source.rows
+        return benchmark.rows
     except EyechartError:
         return 0
 
 
-def _setup(model: Model, benchmark: Benchmark, media: MediaSettings) -> str | None:
+def _setup(model: Model, benchmark: Benchmark, media: MediaSettings, carried: Sequence[Message]) -> str | None:
     stamp = benchmark.source.stamp
     if stamp is None:
         return None
-    return setup_digest(
-        model.identity, version=VERSION, protocol=benchmark.protocol.name, data=stamp, media=repr(media)
-    )
+    facts = {"protocol": benchmark.protocol.name, "data": stamp, "media": repr(media), "settings": benchmark.settings}
+    return setup_digest(model.identity, version=VERSION, carried=repr(carried), **facts)
 
 
 def _addresses(spec: ModelSpec) -> str | list[str]:
