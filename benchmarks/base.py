@@ -120,6 +120,11 @@ class Benchmark(ABC):
         del sample
         return ""
 
+    def lacks(self, sample: Sample) -> Path | None:
+        """Returns a file beside the benchmark's own that a sample shows and that is not there; None for none."""
+        del sample
+        return None
+
     def whole(self) -> Benchmark:
         """Returns the benchmark as it is asked of a model that is shown whole videos; itself where it has none."""
         return self

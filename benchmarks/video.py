@@ -96,6 +96,10 @@ class VideoBenchmark(Benchmark):
         except (MediaError, DataError):  # the row fails by itself
             return "none"
 
+    def lacks(self, sample: Sample) -> Path | None:
+        """Returns the sample's first file that is not there; None for none."""
+        return next((path for path in self.files_of(sample) if not path.exists()), None)
+
     @abstractmethod
     def video_of(self, sample: Sample) -> str:
         """Names the video of a row; equal for rows on the same one."""

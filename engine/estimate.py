@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Final
 
 import anyio
@@ -25,9 +26,12 @@ from ..benchmarks.load import load_benchmark
 from ..errors import ConfigError, DataError, EyechartError, MediaError
 from ..records import Sample
 from .config_plan import ModelSpec, RunPlan
+from .frames import FrameSampler
+from .media import MediaSettings
 from .models import build_model, model_media
 from .rendered import Rendered, prepare_prompt
 from .survey import Survey, spread, survey
+from .videos import looking_through, open_sampler, shown_to, video_settings
 
 __all__ = ["Estimate", "JobEstimate", "ModelEstimate", "Probes", "Range", "estimate"]
 
@@ -197,7 +201,15 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
     """
     if plan.mode == "eval":
         raise ConfigError("mode: eval asks nothing, so there is nothing to estimate")
-    looked = [await to_thread.run_sync(_look, name, plan, max(probes, _PROMPTS_SHOWN)) for name in plan.data]
+    with open_sampler(plan) as sampler:
+        return await _estimate(plan, probes, sampler)
+
+
+async def _estimate(plan: RunPlan, probes: int, sampler: FrameSampler) -> Estimate:
+    count = max(probes, _PROMPTS_SHOWN)
+    looked: dict[tuple[str, bool], tuple[Benchmark, Survey]] = {}
+    for name, whole in product(plan.data, dict.fromkeys(spec.video_llm for spec in plan.models)):
+        looked[name, whole] = await to_thread.run_sync(_look, name, plan, count, sampler, whole)
     problems: list[str] = []
     shown: list[list[Rendered]] = []
     models: list[ModelEstimate] = []
@@ -205,8 +217,9 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
         model = build_model(spec, split_think=plan.split_think)
         jobs = []
         try:
-            for benchmark, found in looked:
-                prepared, faults = await to_thread.run_sync(_prepare, benchmark, found.samples, model, spec, plan)
+            media = model_media(spec, plan.protocol, video_settings(plan, sampler))
+            for benchmark, found in [looked[name, spec.video_llm] for name in plan.data]:
+                prepared, faults = await to_thread.run_sync(_prepare, benchmark, found.samples, model, media)
                 problems += faults
                 if not models:
                     shown.append(prepared)
@@ -218,20 +231,16 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
     return Estimate(tuple(models), tuple(_chosen(shown)), tuple(dict.fromkeys(problems)))
 
 
-def _look(name: str, plan: RunPlan, count: int) -> tuple[Benchmark, Survey]:
-    benchmark = load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol)
+def _look(name: str, plan: RunPlan, count: int, sampler: FrameSampler, whole: bool) -> tuple[Benchmark, Survey]:
+    benchmark = load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol, videos=plan.videos.options)
+    benchmark = shown_to(looking_through(benchmark, sampler), video_llm=whole)
     return benchmark, survey(benchmark, plan.limit, lambda rows: spread(rows, count))
 
 
 def _prepare(
-    benchmark: Benchmark,
-    samples: Sequence[Sample],
-    model: Model,
-    spec: ModelSpec,
-    plan: RunPlan,
+    benchmark: Benchmark, samples: Sequence[Sample], model: Model, media: MediaSettings
 ) -> tuple[list[Rendered], list[str]]:
     """Prepares samples; returns the prompts, and why some have none."""
-    media = model_media(spec, plan.protocol)
     prepared: list[Rendered] = []
     problems: list[str] = []
     for sample in samples:
@@ -252,8 +261,11 @@ def _job(
     spec: ModelSpec, benchmark: str, found: Survey, prepared: Sequence[Rendered], probes: Probes | None
 ) -> JobEstimate:
     kept, sent = sum(prompt.kept_bytes for prompt in prepared), sum(prompt.sent_bytes for prompt in prepared)
-    size = round(found.picture_bytes * sent / kept) if kept else found.picture_bytes
-    job = JobEstimate(benchmark, found.rows, found.pictures, size)
+    pictures, size = found.pictures, round(found.picture_bytes * sent / kept) if kept else found.picture_bytes
+    if prepared and not pictures:  # frames and videos are known only where they were prepared
+        share = found.rows / len(prepared)
+        pictures, size = round(share * sum(len(prompt.pictures) for prompt in prepared)), round(share * sent)
+    job = JobEstimate(benchmark, found.rows, pictures, size)
     if probes is None:
         return job
     prompt, completion = _scaled(probes.prompt_tokens, found.rows), _scaled(probes.completion_tokens, found.rows)

@@ -15,6 +15,8 @@ from tiny_benchmarks import write_tiny
 
 from eyechart.engine import videos
 from eyechart.engine.config import load_tasks, read_environment, resolve_all
+from eyechart.engine.doctor import examine
+from eyechart.engine.estimate import estimate
 from eyechart.engine.frames import FrameSampler
 from eyechart.engine.report import Report
 from eyechart.engine.run import run_task_async
@@ -318,3 +320,38 @@ async def test_what_can_be_done_together(tmp_path: Path) -> None:
     assert plan(video_transport="file").digest == plan(frame_cache=True).digest == plan(nframe=8).digest == usual
     others = [plan(nframe=4), plan(use_subtitle=True), plan(total_pixels=9), plan(model={"video_llm": True})]
     assert len({usual, *(other.digest for other in others)}) == 5
+
+
+def planned(config: dict[str, Any]) -> Any:
+    (found,) = resolve_all(load_tasks(config), read_environment({}))
+    return found
+
+
+async def test_the_doctor_looks_into_videos(mock_server: Any, task: Task, tmp_path: Path) -> None:
+    write_tiny("Video-MME", tmp_path)
+    (tmp_path / "video" / "v2.mp4").unlink()
+    (tmp_path / "video" / "v1.mp4").write_bytes(b"no video")
+    server = await mock_server()
+    told = {c.found for c in await examine([planned(task(server, "Video-MME"))]) if c.area == "data"}
+    assert "2 of 6 rows have no readable video; they will fail, the others not" in told
+    (broken,) = [text for text in told if "cannot be asked" in text]
+    assert "video v1.mp4: it is no video that can be opened" in broken
+    write_clip(tmp_path / "video" / "v1.mp4")
+    write_clip(tmp_path / "video" / "v2.mp4")
+    checks = await examine([planned(task(server, "Video-MME"))])
+    assert any("the first shows v0/frame-1-of-8.jpg (image/jpeg, 64 x 48 pixels" in c.found for c in checks)
+    whole = await examine([planned(task(server, "Video-MME", model={"video_llm": True}))])
+    assert any("(video/mp4, " in c.found for c in whole)
+
+
+async def test_an_estimate_counts_frames(mock_server: Any, task: Task, tmp_path: Path) -> None:
+    write_tiny("Video-MME", tmp_path)
+    server = await mock_server()
+    config = task(server, "Video-MME", nframe=4)
+    config["eval_config"]["model"].append({**config["eval_config"]["model"][0], "type": "w", "video_llm": True})
+    found = await estimate(planned(config), probes=2)
+    frames, whole = (model.jobs[0] for model in found.models)
+    assert (frames.requests, frames.pictures) == (6, 24)
+    assert frames.picture_bytes > 24 * 500
+    assert (whole.requests, whole.pictures) == (6, 6)
+    assert found.problems == ()
