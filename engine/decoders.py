@@ -148,7 +148,7 @@ class Decoders:
         self._most = most or min(4, cores)
         self._program = program
         self._memory_bytes = memory_bytes
-        self._threads = max(1, cores // self._most)
+        self._threads = max(2, cores // self._most)
         self._patience_s = patience_s
         self._changed = threading.Condition()
         self._idle: list[_Child] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from fakes import MemoryBenchmark, Rig, ScriptedModel
 
 from eyechart.engine.journal import Journal
 from eyechart.engine.limits import Limits
+from eyechart.engine.prepare import Item, Preparer
 from eyechart.errors import (
     AuthError,
     BadRequest,
@@ -23,7 +25,8 @@ from eyechart.errors import (
     Timeout,
     Transport,
 )
-from eyechart.records import Reply, Usage
+from eyechart.messages import Message
+from eyechart.records import Reply, Sample, Usage
 
 
 @pytest.fixture
@@ -285,6 +288,47 @@ async def test_memory_held_is_bounded_by_bytes_not_by_the_benchmark(tmp_path: Pa
     await rig.run()
     assert len(rig.lines()) == 300
     assert peak <= 20 + 2 * 2, "20 MB of requests of 1 MB each, and a small batch of each thread"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("most_bytes", "in_flight"), [(10**9, 8), (35_000_000, 6)])
+async def test_big_requests_fill_the_slots_and_no_store(tmp_path: Path, most_bytes: int, in_flight: int) -> None:
+    model = ScriptedModel()
+    plain_encode = model.encode
+    model.encode = lambda messages: type(request := plain_encode(messages))(request.chunks, 10_000_000)
+    rig = Rig(
+        tmp_path, model, MemoryBenchmark(40), limits=Limits(8), ready_bytes=20_000_000, most_bytes=most_bytes,
+        prepare_threads=2,
+    )  # fmt: skip
+    await rig.run()
+    assert len(rig.lines()) == 40
+    # Each thread may be at one more when the bound is reached.
+    assert (model.peak == in_flight) if in_flight == 8 else (4 <= model.peak <= in_flight)
+
+
+@pytest.mark.anyio
+async def test_rows_that_take_long_are_handed_on_one_by_one(tmp_path: Path) -> None:
+    asked_for: list[int] = []
+    rig = Rig(tmp_path, ScriptedModel(latency_s=0.0), MemoryBenchmark(12), prepare_threads=1)
+    benchmark = rig.benchmarks[0]
+    plain_prompt = benchmark.prompt
+
+    def prompt(sample: Sample) -> list[Message]:
+        time.sleep(0.06)
+        return plain_prompt(sample)
+
+    benchmark.prompt = prompt  # type: ignore[method-assign]
+    taken = Preparer.next_batch
+
+    def next_batch(preparer: Preparer, most: int) -> list[Item] | None:
+        asked_for.append(most)
+        return taken(preparer, most)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Preparer, "next_batch", next_batch)
+        await rig.run()
+    assert len(rig.lines()) == 12
+    assert max(asked_for) <= 2
 
 
 @pytest.mark.anyio
