@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from clips import turned, write_clip, write_sound, write_uneven
 from PIL import Image
@@ -15,11 +16,12 @@ from tiny_benchmarks import write_tiny
 
 from eyechart.engine import videos
 from eyechart.engine.config import load_tasks, read_environment, resolve_all
+from eyechart.engine.decoders import Decoders
 from eyechart.engine.doctor import examine
 from eyechart.engine.estimate import estimate
 from eyechart.engine.frames import FrameSampler
 from eyechart.engine.report import Report
-from eyechart.engine.run import run_task_async
+from eyechart.engine.run import run_plan, run_task_async
 from eyechart.errors import ConfigError
 
 Task = Callable[..., dict[str, Any]]
@@ -320,6 +322,54 @@ async def test_what_can_be_done_together(tmp_path: Path) -> None:
     assert plan(video_transport="file").digest == plan(frame_cache=True).digest == plan(nframe=8).digest == usual
     others = [plan(nframe=4), plan(use_subtitle=True), plan(total_pixels=9), plan(model={"video_llm": True})]
     assert len({usual, *(other.digest for other in others)}) == 5
+
+
+HANGS = """
+import sys, time
+for line in sys.stdin.buffer:
+    time.sleep(100)
+"""
+
+
+async def test_a_run_ends_in_time_though_a_decoder_hangs(
+    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny("Video-MME", tmp_path)
+    (tmp_path / "stub.py").write_text(HANGS)
+    decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
+    monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
+    stop = anyio.Event()
+    plan = planned(task(await mock_server(), "Video-MME", grace=0.3))
+    reports: list[Report] = []
+
+    async def run_it() -> None:
+        reports.append(await run_plan(plan, stop=stop))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_it)
+            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
+                await anyio.sleep(0.02)
+            stop.set()
+    assert (reports[0].state, reports[0].entries[0].missing) == ("interrupted", 6)
+    assert decoders.pids() == []
+
+
+async def test_a_cancelled_run_leaves_no_decoder(
+    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny("Video-MME", tmp_path)
+    (tmp_path / "stub.py").write_text(HANGS)
+    decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
+    monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
+    plan = planned(task(await mock_server(), "Video-MME"))
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_plan, plan)
+            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
+                await anyio.sleep(0.02)
+            tasks.cancel_scope.cancel()
+    assert decoders.pids() == []
 
 
 def planned(config: dict[str, Any]) -> Any:
