@@ -34,7 +34,7 @@ docs: $(STAMP)
 	for program in docs/generate*.py; do $(BIN)/python $$program || exit 1; done
 
 perf: $(STAMP)
-	for program in startup resume scoring asking memory judging auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
+	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
 
 $(DEMO): pyproject.toml
 	@echo "Setting up $(VENV), once: a minute or two."

@@ -14,6 +14,7 @@ from rich.text import Text
 from .benchmarks.catalog import CatalogEntry, catalog, find_entry
 from .benchmarks.digest import VerifyResult, verify, where
 from .benchmarks.download import PullResult, pull
+from .benchmarks.hub import REPOSITORIES, pull_repository
 from .engine.config import read_environment
 from .engine.plain_text import clean, duration
 from .errors import ConfigError
@@ -58,8 +59,16 @@ def pull_files(names: Sequence[str], given_root: Path | None, mirror: str | None
     """
     root = data_folder(given_root)
     for entry in [find_entry(name) for name in names]:
-        for result in anyio.run(_pull, entry, root, mirror):
+        for result in _pulled(entry, root, mirror):
             yield f"{result.name}: {result.status}, {result.path}"
+            if result.warning and entry.name in REPOSITORIES:
+                yield f"{result.name}: {result.warning}"
+
+
+def _pulled(entry: CatalogEntry, root: Path, mirror: str | None) -> tuple[PullResult, ...]:
+    if entry.name in REPOSITORIES:
+        return (pull_repository(entry.name, root, mirror=mirror),)
+    return anyio.run(_pull, entry, root, mirror)
 
 
 async def _pull(entry: CatalogEntry, root: Path, mirror: str | None) -> tuple[PullResult, ...]:

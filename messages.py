@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["Document", "Image", "InlineMedia", "Message", "Part", "Role", "Text", "Video"]
+__all__ = ["Document", "Frame", "Image", "InlineMedia", "Message", "Part", "Role", "Text", "Video"]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 
@@ -23,8 +23,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a video, told together with the others that the same prompt shows: they are decoded at once.
+
+    Attributes:
+        video: file of the video.
+        indices: numbers of all frames that the prompt shows, from 0 and in the order in which they are shown.
+        position: which of `indices` this one is.
+    """
+
+    video: Path
+    indices: tuple[int, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
-    """A still picture, by its base64 text or by its file; exactly one of the two is set.
+    """A still picture, by its base64 text, its file or the video that it is a frame of; exactly one of them is set.
 
     Attributes:
         name: file name under which the reference would cache the picture, e.g. ``12.png``; names it in logs.
@@ -32,16 +47,18 @@ class Image:
         path: file of the picture.
         stored_as: None shows the model the original bytes. ``png`` and ``jpeg`` show what the reference's image cache
             would hold (protocol vlmeval): alpha and palette dropped to RGB, and for ``jpeg`` re-encoded at quality 75.
+        frame: the frame of a video that is shown, as a JPEG of quality 75.
     """
 
     name: str
     base64: bytes | None = None
     path: Path | None = None
     stored_as: Literal["png", "jpeg"] | None = None
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
-        if (self.base64 is None) == (self.path is None):
-            raise ValueError("an Image has either base64 text or a path")
+        if sum(shown is not None for shown in (self.base64, self.path, self.frame)) != 1:
+            raise ValueError("an Image has either base64 text, a path or a frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +87,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A video by its address: a file's path or a URL."""
+    """A video by its address: a file's path or a URL.
+
+    Attributes:
+        url: the address. A folder stands for a video whose frames are its pictures, in the order of their names.
+        span: first and last second to show; None shows all of it.
+        rate: pictures a second of a folder.
+        as_mp4: a file of another format is converted.
+        digest: hash of what is shown, once that is known and the address alone is sent.
+    """
 
     url: str
+    span: tuple[float, float] | None = None
+    rate: float | None = None
+    as_mp4: bool = False
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,13 @@ class Benchmark(ABC):
         needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
             ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
         submits_readings: whether the file for its own server says what answers were read as, and not only the answers.
+        system: system messages that every prompt begins with (`Protocol.keep_system_prompt`).
     """
 
     plots_categories: ClassVar[bool] = False
     needs_judge: ClassVar[bool] = False
     submits_readings: ClassVar[bool] = False
+    system: ClassVar[tuple[Message, ...]] = ()
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
         self.name = name
@@ -112,9 +114,37 @@ class Benchmark(ABC):
         """Whether several samples may be judged together (`unit`)."""
         return type(self).unit is not Benchmark.unit
 
+    @property
+    def rows(self) -> int:
+        """Number of rows of the file: an upper bound of the length, known sooner."""
+        return self.source.rows
+
+    @property
+    def settings(self) -> str:
+        """What prompts are made by, beside the file and the protocol; empty where there is nothing."""
+        return ""
+
     def samples(self) -> Iterator[Sample]:
         """Yields the samples in file order, without their pictures."""
         return self.source.samples()
+
+    def in_asking_order(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yields samples in the order in which they are best asked, by default as they come."""
+        yield from samples
+
+    def stamp(self, sample: Sample) -> str:
+        """Names the state of files that a sample shows beside the benchmark's own, so that a change shows."""
+        del sample
+        return ""
+
+    def lacks(self, sample: Sample) -> Path | None:
+        """Returns a file beside the benchmark's own that a sample shows and that is not there; None for none."""
+        del sample
+        return None
+
+    def whole(self) -> Benchmark:
+        """Returns the benchmark as it is asked of a model that is shown whole videos; itself where it has none."""
+        return self
 
     @abstractmethod
     def prompt(self, sample: Sample) -> list[Message]:

@@ -118,11 +118,14 @@ def _save(store: Path, digests: Mapping[str, Any]) -> None:
 def where(name: str, data_root: Path) -> Path | None:
     """Returns the file of a benchmark: ``<name>.tsv``, or the file under its URL's name if it is the right one.
 
-    One that comes with eyechart is used where the data root has none of this name.
+    The file of a benchmark with a folder of its own may lie there: ``<name>/<name>.tsv``. One that comes with eyechart
+    is used where the data root has none of this name.
     """
     own = data_root / f"{name}.tsv"
     if own.is_file():
         return own
+    if (inside := data_root / name / f"{name}.tsv").is_file():
+        return inside
     known = catalog().get(name)
     if known is not None and known.shipped is not None:
         return known.shipped

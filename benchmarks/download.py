@@ -154,6 +154,7 @@ def addresses(entry: CatalogEntry, mirror: str | None) -> tuple[str, ...]:
         raise DataError(
             f"{entry.name} has no single file to download: {entry.notes or 'it is made from a hub repository'}"
             + (f" ({entry.url})" if entry.url else "")
+            + f"; to fetch and unpack it: eyechart data pull {entry.name}"
         )
     if mirror is not None:
         base = _checked_mirror(mirror)

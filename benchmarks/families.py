@@ -22,17 +22,22 @@ from .llavabench import LLaVABench
 from .mathvision import MathVision
 from .mathvista import MathVista
 from .mixed import Mixed
+from .mmbench_video import MMBenchVideo
+from .mmbench_video_pack import PackedMMBenchVideo
 from .mmmu import MMMU
 from .mmt import MMTBench
 from .mmvet import MMVet
 from .mtvqa import MTVQA
 from .multiple_choice import MultipleChoice
+from .mvbench import MVBench, MVBenchMP4
 from .ocrbench import OCRBench
 from .vcr import VCR
+from .video import DEFAULT_OPTIONS, VideoBenchmark, VideoOptions
+from .video_mme import VideoMME
 from .vqa import SHORT_ANSWER, VisualQA
 from .yes_no import MME, POPE, HallusionBench
 
-__all__ = ["FAMILIES", "build_benchmark"]
+__all__ = ["FAMILIES", "VIDEOS", "build_benchmark"]
 
 _Builder: TypeAlias = Callable[[str, Source, Protocol], Benchmark]
 _ChoiceBuilder: TypeAlias = Callable[[str, Source, Protocol], MultipleChoice]
@@ -74,9 +79,24 @@ def _joined(name: str, source: Source, protocol: Protocol) -> Benchmark:
     return _MULTIPLE_CHOICE[catalog()[name].parts[0]](name, source, protocol)
 
 
+def _mmbench_video(name: str, source: Source, protocol: Protocol, options: VideoOptions) -> VideoBenchmark:
+    return (PackedMMBenchVideo if options.pack else MMBenchVideo)(name, source, protocol, options)
+
+
+VIDEOS: Final[Mapping[str, Callable[[str, Source, Protocol, VideoOptions], VideoBenchmark]]] = MappingProxyType(
+    {"MMBench-Video": _mmbench_video, "MVBench": MVBench, "MVBench_MP4": MVBenchMP4, "Video-MME": VideoMME}
+)
+"""Builder of each benchmark on videos, which takes how they are shown."""
+
+
+def _video(name: str, source: Source, protocol: Protocol) -> Benchmark:
+    return VIDEOS[name](name, source, protocol, DEFAULT_OPTIONS)
+
+
 FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
     {
         **_MULTIPLE_CHOICE,
+        **dict.fromkeys(VIDEOS, _video),
         **dict.fromkeys(("MMMB", "MTL_MMBench_DEV"), _joined),
         "ChartQA_TEST": partial(_short_answer, metric="relaxed_accuracy"),
         "COCO_VAL": Captions,
@@ -108,8 +128,17 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
 """Builder of each benchmark's family. A name of the catalogue that is not here cannot be run yet."""
 
 
-def build_benchmark(name: str, source: Source, protocol: Protocol, *, own_file: bool = False) -> Benchmark:
+def build_benchmark(
+    name: str,
+    source: Source,
+    protocol: Protocol,
+    *,
+    own_file: bool = False,
+    videos: VideoOptions = DEFAULT_OPTIONS,
+) -> Benchmark:
     """Builds a benchmark over its rows.
+
+    Benchmarks on videos show them as ``videos`` says.
 
     A name outside the catalogue is the user's own file: multiple choice when it has the columns ``A`` and ``B``, else
     questions whose answers count when they equal an accepted one after normalisation. So is a file given by its path
@@ -118,6 +147,8 @@ def build_benchmark(name: str, source: Source, protocol: Protocol, *, own_file: 
     Raises:
         ConfigError: the catalogue has the name, but this version cannot run it.
     """
+    if name in VIDEOS:
+        return VIDEOS[name](name, source, protocol, videos)
     if name in FAMILIES:
         return FAMILIES[name](name, source, protocol)
     if name in catalog() and not own_file:

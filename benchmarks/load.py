@@ -15,6 +15,7 @@ from .digest import where
 from .families import FAMILIES, build_benchmark
 from .joined import JoinedSource
 from .source import TsvSource
+from .video import DEFAULT_OPTIONS, VideoOptions
 
 __all__ = ["load_benchmark"]
 
@@ -24,6 +25,7 @@ def load_benchmark(
     data_root: str | Path | None = None,
     protocol: str | Protocol = "eyechart",
     path: str | Path | None = None,
+    videos: VideoOptions = DEFAULT_OPTIONS,
 ) -> Benchmark:
     """Opens a benchmark; reads its header and no more.
 
@@ -33,6 +35,7 @@ def load_benchmark(
         data_root: folder of benchmark files; by default ``LMUData`` in the environment, else ``~/LMUData``.
         protocol: ``eyechart``, ``vlmeval`` or a `Protocol`.
         path: file to read instead of looking for one.
+        videos: how a benchmark on videos shows them.
 
     Raises:
         DataError: there is no such file, or it lacks a column that the benchmark needs.
@@ -51,18 +54,19 @@ def load_benchmark(
     file = Path(path).expanduser() if path is not None else _find(name, root)
     if not file.is_file():
         raise DataError(f"there is no file {file}")
-    return build_benchmark(name, _open(name, file, root, rules), rules, own_file=path is not None)
+    return build_benchmark(name, _open(name, file, root, rules), rules, own_file=path is not None, videos=videos)
 
 
 def _open(name: str, file: Path, root: Path, protocol: Protocol, *, part: bool = False) -> TsvSource:
     known = catalog().get(name)
     captions = known is not None and known.family == "image_caption"
+    required = ("index",) if captions else ("index", "question")
     return TsvSource(
         file,
         name=name,
         data_root=root,
         protocol=protocol,
-        required=("index",) if captions else ("index", "question"),
+        required=(*required, "video") if known is not None and known.modality == "video" else required,
         needs_image=known is not None and known.modality == "image",
         jpeg_copies=part and protocol.cached_images,
     )

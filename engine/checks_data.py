@@ -16,16 +16,19 @@ from ..benchmarks.catalog import CatalogEntry, catalog
 from ..benchmarks.digest import verify_file, where
 from ..benchmarks.download import addresses
 from ..benchmarks.load import load_benchmark
+from ..benchmarks.video import VideoBenchmark
 from ..errors import ConfigError, DataError, MediaError
 from ..records import Sample
 from .check import Check, failure, ok, warning
 from .config_data import file_name, folder, is_path
 from .config_plan import RunPlan
 from .documents import Documents, page_settings_of
+from .frames import FrameSampler
 from .models import build_model, model_media
 from .plain_text import data_size
 from .rendered import Rendered, prepare_prompt
 from .survey import Survey, survey
+from .videos import looking_through, open_sampler, shown_to, video_settings
 
 __all__ = ["DataFound", "check_benchmark"]
 
@@ -111,18 +114,27 @@ async def _size_of(url: str, timeout_s: float) -> int:
 
 
 def _look(name: str, path: Path, plan: RunPlan) -> DataFound:
+    with open_sampler(plan) as sampler:
+        return _look_through(name, path, plan, sampler)
+
+
+def _look_through(name: str, path: Path, plan: RunPlan, sampler: FrameSampler) -> DataFound:
     checks: list[Check] = []
     try:
         checks.append(_digest(name, path, plan.data_root))
-        benchmark = load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol, path=path)
+        benchmark = load_benchmark(
+            name, data_root=plan.data_root, protocol=plan.protocol, path=path, videos=plan.videos.options
+        )
+        benchmark = shown_to(looking_through(benchmark, sampler), video_llm=plan.models[0].video_llm)
         checks += _columns(benchmark, plan)
         found = survey(benchmark, plan.limit, lambda rows: range(min(_FIRST_ROWS, rows)))
     except (DataError, ConfigError) as error:
         remedy = f"correct the file, or move it away and run: eyechart data pull {name}"
         checks.append(failure("data", name, str(error), remedy if name in catalog() else "correct the file"))
         return DataFound(tuple(checks))
-    checks += [_rows(name, benchmark, found), _prompts(benchmark, found, plan)]
-    return DataFound(tuple(checks), found.rows, found.pictures + found.unreadable > 0)
+    checks += [_rows(name, benchmark, found), _prompts(benchmark, found, plan, sampler)]
+    shows = found.pictures + found.unreadable > 0 or isinstance(benchmark, VideoBenchmark)
+    return DataFound(tuple(checks), found.rows, shows)
 
 
 def _digest(name: str, path: Path, root: Path) -> Check:
@@ -154,20 +166,23 @@ def _rows(name: str, benchmark: Benchmark, found: Survey) -> Check:
     rows = f"{found.rows} rows to ask, columns {shown}"
     if not found.unreadable:
         return ok("data", name, rows)
-    text = f"{found.unreadable} of {found.rows} rows have no readable picture; they will fail, the others not"
+    what, where = "picture", "the folder that image_path leads to"
+    if isinstance(benchmark, VideoBenchmark):
+        what, where = "video", f"put the files below {benchmark.source.path.parent}"
+    text = f"{found.unreadable} of {found.rows} rows have no readable {what}; they will fail, the others not"
     if found.unreadable == found.rows:
-        return failure("data", name, f"none of the {found.rows} rows has a readable picture", "see what the next says")
-    return warning("data", name, text, "correct these rows, or the folder that image_path leads to")
+        return failure("data", name, f"none of the {found.rows} rows has a readable {what}", "see what the next says")
+    return warning("data", name, text, f"correct these rows, or {where}")
 
 
-def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
+def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan, sampler: FrameSampler) -> Check:
     """Builds the prompts of the first rows and of the last one, and decodes their pictures."""
     built: list[Rendered] = []
     problems: list[str] = []
     with Documents(page_settings_of(plan)) as documents:
         for sample in found.samples:
             try:
-                built.append(_built(benchmark, sample, plan, documents))
+                built.append(_built(benchmark, sample, plan, sampler, documents))
             except (DataError, MediaError) as error:
                 problems.append(f"row {sample.index}: {error}")
     name = benchmark.name
@@ -179,14 +194,17 @@ def _prompts(benchmark: Benchmark, found: Survey, plan: RunPlan) -> Check:
     if not pictures:
         return ok("data", name, f"the prompts of {len(built)} rows build; they show no picture")
     first = pictures[0]
-    size = f"{first.width} x {first.height} pixels, {data_size(first.sent_bytes)} in the request"
+    pixels = "" if first.width is None else f"{first.width} x {first.height} pixels, "
+    size = f"{pixels}{data_size(first.sent_bytes)} in the request"
     shown = f"the first shows {first.name} ({first.format}, {size})"
     return ok("data", name, f"the prompts of {len(built)} rows build and their pictures decode; {shown}")
 
 
-def _built(benchmark: Benchmark, sample: Sample, plan: RunPlan, documents: Documents) -> Rendered:
+def _built(
+    benchmark: Benchmark, sample: Sample, plan: RunPlan, sampler: FrameSampler, documents: Documents
+) -> Rendered:
     spec = plan.models[0]
-    media = model_media(spec, plan.protocol)
+    media = model_media(spec, plan.protocol, video_settings(plan, sampler))
     # Nothing is asked here, and an embedded model may lack its packages: that is another check's finding.
     model = build_model(replace(spec, style="openai", url=spec.url or "http://localhost"))
     # A picture that goes out as it is is not decoded on its way: that shows only what a decoder says of it.

@@ -6,7 +6,7 @@ from .config_cli import apply_overrides, task_from_options
 from .config_env import Environment, read_environment
 from .config_load import load_tasks
 from .config_model import result_name
-from .config_plan import ModelSpec, RunPlan
+from .config_plan import ModelSpec, RunPlan, VideoPlan
 from .config_resolve import resolve, resolve_all
 from .config_task import TaskConfig
 
@@ -15,6 +15,7 @@ __all__ = [
     "ModelSpec",
     "RunPlan",
     "TaskConfig",
+    "VideoPlan",
     "apply_overrides",
     "load_tasks",
     "read_environment",

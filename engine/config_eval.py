@@ -10,7 +10,22 @@ from ..scoring.protocol import EYECHART, PROTOCOLS
 from .config_judge import JudgeArgs, JudgeFields, JudgeOrJudges
 from .config_model import ModelEntry
 from .config_problems import closest, refuse, shown
-from .config_types import Amount, Base, Count, JsonObject, Nproc, PathText, Rate, Seconds, Secret, Url, Word, later
+from .config_types import (
+    Amount,
+    Base,
+    Count,
+    FrameCount,
+    FrameRate,
+    JsonObject,
+    Nproc,
+    PathText,
+    Rate,
+    Seconds,
+    Secret,
+    Url,
+    Word,
+    later,
+)
 
 __all__ = ["ASKS_NOTHING", "JUDGE_TIMEOUT", "ONLY_BEHIND_BASE_URL", "RETRY", "EvalConfig", "InFlight", "in_flight"]
 
@@ -18,7 +33,6 @@ RETRY: Final = 6
 """Most tries where no field says otherwise."""
 JUDGE_TIMEOUT: Final = 600
 """The reference's default of `judge_timeout` in seconds, which may be spelled out without a judge."""
-_VIDEO: Final = "videos are not supported yet; for benchmarks of pictures leave it out"
 _REPEATS: Final = "several answers per question are not supported yet; give each run a work_dir of its own"
 _VERIFIER: Final = "verifiers are not supported; name a model by judge"
 _LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
@@ -26,9 +40,9 @@ _LOCAL: Final = "models that run on this machine are not supported yet; serve it
 _MOST_COLUMNS: Final = 100
 
 ONLY_BEHIND_BASE_URL: Final = (
-    "key", "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "extra_body", "thinker"
+    "key", "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "extra_body", "thinker", "video_llm"
 )  # fmt: skip
-ASKS_NOTHING: Final = {"key": "sk-admin", "max_tokens": 32768, "thinker": False}
+ASKS_NOTHING: Final = {"key": "sk-admin", "max_tokens": 32768, "thinker": False, "video_llm": False}
 """The reference's defaults of these fields, which a configuration may spell out without meaning anything by it."""
 
 
@@ -173,11 +187,37 @@ class EvalConfig(Base):
     local_media: Annotated[
         bool, later(False, "pictures travel inside the request; the server need not see your files")
     ] = Field(False, description="Only `false`.")
-    video_llm: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far.")
-    fps: Annotated[Any, later(-1, _VIDEO)] = Field(-1, description="Only -1 so far (videos).")
-    nframe: Annotated[Any, later(8, _VIDEO)] = Field(8, description="Only 8 so far (videos).")
-    pack: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
-    use_subtitle: Annotated[bool, later(False, _VIDEO)] = Field(False, description="Only `false` so far (videos).")
+    video_llm: bool = Field(
+        False, description="Behind `base_url`: show whole videos as `video_url` instead of frames; see videos.md."
+    )
+    nframe: FrameCount = Field(8, description="Frames of each video. Default: 8, and nothing where `fps` is positive.")
+    fps: FrameRate = Field(
+        -1, description="Frames a second, in place of `nframe`; -1 or 0 for `nframe`. Not for MVBench."
+    )
+    max_frames: Count | None = Field(
+        None, description="With `fps`, most frames of a video, evenly thinned. Default: no bound."
+    )
+    total_pixels: Count | None = Field(
+        None,
+        description="Pixels that all frames of one question share; larger frames are scaled down. Default: no bound.",
+    )
+    pack: bool = Field(False, description="MMBench-Video: ask all questions on a video in one request.")
+    use_subtitle: bool = Field(False, description="Video-MME: show the subtitles that stand at the frames.")
+    video_transport: Literal["data", "file", "path", "http"] = Field(
+        "data",
+        description="How a whole video reaches the server: inside the request (`data`), by its address on a disk that "
+        "both see (`file`: `file://…`, `path`: the bare path), or under `video_base_url` (`http`).",
+    )
+    video_base_url: Url | None = Field(
+        None,
+        description="With `video_transport: http`, the address under which the server finds what is in `data_root`.",
+    )
+    video_timeout: Seconds = Field(
+        120.0, description="Seconds without a further frame after which a decoder counts as hung; that sample fails."
+    )
+    frame_cache: bool = Field(
+        False, description="Keep decoded frames in `data_root/.eyechart/frames` for further runs."
+    )
     max_pages: Count = Field(120, description="Documents: pages that are shown at most, the first ones.")
     concat_num: Count | None = Field(
         None,

@@ -31,7 +31,6 @@ _REMOTE_ONLY: Final = (
     "models that run on this machine are not supported yet; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give "
     "name: CustomAPIModel, type: the model's name there, api_base: its address"
 )
-_VIDEO: Final = "videos are not supported yet; leave it out"
 
 _LOCAL: Final = ("model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation")
 
@@ -130,9 +129,7 @@ class ModelEntry(Base):
         None, description="What tokens cost (below), for `eyechart estimate` and, of a judge, for reports."
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
-    video_llm: Annotated[bool, later(False, _VIDEO)] = Field(
-        False, description="Send videos as `video_url`. Only `false` so far."
-    )
+    video_llm: bool = Field(False, description="Show whole videos as `video_url` instead of frames; see videos.md.")
     use_azure: Annotated[
         bool,
         later(

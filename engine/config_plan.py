@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
+from ..benchmarks.video import DEFAULT_OPTIONS, VideoOptions
 from ..scoring.protocol import Protocol
 from .config_data import is_path
 from .config_model import Price
+from .media_video import Transport
 
-__all__ = ["MAX_PAGES", "JudgeSpec", "ModelSpec", "RunPlan"]
+__all__ = ["MAX_PAGES", "JudgeSpec", "ModelSpec", "RunPlan", "VideoPlan"]
 
 MAX_PAGES: Final = 120
 """Pages of a document that the reference shows at most."""
@@ -52,6 +54,7 @@ class ModelSpec:
         urls: all addresses that serve the model, `url` being the first; each has `nproc`, `rpm` and `tpm` for itself.
         nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
+        video_llm: whole videos are shown instead of frames.
     """
 
     name: str
@@ -78,6 +81,7 @@ class ModelSpec:
     price: Price | None = None
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
+    video_llm: bool = False
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""
@@ -85,7 +89,8 @@ class ModelSpec:
             "model", "style", "temperature", "max_tokens", "system_prompt", "img_size", "total_img_size",
             "max_file_size", "min_image_edge", "img_detail",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)}
+        shown = {"video_llm": True} if self.video_llm else {}
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)} | shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,33 @@ class JudgeSpec:
     asked: ModelSpec
     repeats: int = 1
     rubric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPlan:
+    """How videos are shown.
+
+    Attributes:
+        options: which frames, and what beside them.
+        transport: how a whole video reaches the server.
+        base_url: address of the data root for the server, with transport ``http``.
+        total_pixels: pixels that all frames of one question share, None for no bound.
+        keeps_frames: keep decoded frames on disk.
+        patience_s: seconds without a further frame after which a decoder counts as hung.
+    """
+
+    options: VideoOptions = DEFAULT_OPTIONS
+    transport: Transport = "data"
+    base_url: str | None = None
+    total_pixels: int | None = None
+    keeps_frames: bool = False
+    patience_s: float = 120.0
+
+    def determines(self) -> dict[str, Any]:
+        """What of it determines answers, where it is not what it is by default."""
+        found = {"total_pixels": self.total_pixels, **asdict(self.options)}
+        usual = {"total_pixels": None, **asdict(DEFAULT_OPTIONS)}
+        return {name: value for name, value in found.items() if value != usual[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +169,7 @@ class RunPlan:
         max_pages: most pages of a document.
         concat_num: most sheets that the pages of a document are put on; None shows each page by itself.
         column_num: columns of a sheet; -1 for strips.
+        videos: how videos are shown.
     """
 
     models: tuple[ModelSpec, ...]
@@ -167,6 +200,7 @@ class RunPlan:
     max_pages: int = MAX_PAGES
     concat_num: int | None = None
     column_num: int = 1
+    videos: VideoPlan = VideoPlan()
 
     @property
     def digest(self) -> str:
@@ -186,4 +220,6 @@ class RunPlan:
         }
         if (pages := (self.max_pages, self.concat_num, self.column_num)) != (MAX_PAGES, None, 1):
             content["pages"] = pages
+        if videos := self.videos.determines():
+            content["videos"] = videos
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -22,6 +22,7 @@ from .config_plan import ModelSpec, RunPlan
 from .config_problems import Problem, fail, show_path
 from .config_task import TaskConfig
 from .config_types import behind_base_url
+from .config_videos import video_plan, video_problems
 
 __all__ = ["resolve", "resolve_all"]
 
@@ -62,6 +63,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         *data_problems(config.data, data_root),
         *judging.problems,
         *_page_problems(config),
+        *video_problems(config),
     ]
     if problems:
         raise fail(problems)
@@ -97,6 +99,7 @@ def resolve(task: TaskConfig, environment: Environment) -> RunPlan:
         max_pages=config.max_pages,
         concat_num=config.concat_num,
         column_num=config.column_num,
+        videos=video_plan(config),
     )
 
 
@@ -152,6 +155,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         rpm=entry.rpm or config.rpm,
         tpm=entry.tpm or config.tpm,
         price=entry.price,
+        video_llm=entry.video_llm,
     )
 
 
@@ -214,6 +218,7 @@ def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environ
         rpm=config.rpm,
         tpm=config.tpm,
         price=entry.price,
+        video_llm=config.video_llm,
     )
 
 

@@ -17,6 +17,8 @@ __all__ = [
     "Amount",
     "Base",
     "Count",
+    "FrameCount",
+    "FrameRate",
     "JsonObject",
     "Nproc",
     "PathText",
@@ -31,6 +33,8 @@ __all__ = [
 ]
 
 _MOST: Final = 2_000_000_000
+_SLOWEST: Final = 0.0001
+_FASTEST: Final = 1000
 _MAX_DEPTH: Final = 50
 _COMPLETIONS: Final = "/chat/completions"
 
@@ -105,6 +109,17 @@ def _nproc(value: object) -> object:
     raise refuse(f"given {shown(value)}, expected {'at least 1' if bound else 'a whole number such as 64, or auto'}")
 
 
+def _frame_rate(value: object) -> object:
+    """Takes a number as it is written: the reference tells 1 from 1.0 in the names of frames."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refuse(f"given {shown(value)}, expected frames a second, or -1")
+    if value == -1:
+        return -1
+    if not (value == 0 or _SLOWEST <= value <= _FASTEST):
+        raise refuse(f"given {shown(value)}, expected {_SLOWEST} to {_FASTEST} frames a second, or -1")
+    return value
+
+
 def _header_safe(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value()):
         raise refuse(
@@ -177,6 +192,8 @@ def later(default: object, reason: str) -> BeforeValidator:
 
 Count: TypeAlias = Annotated[int, BeforeValidator(_integral), Field(ge=1, le=_MOST)]
 Nproc: TypeAlias = Annotated[int | Literal["auto"], BeforeValidator(_nproc)]
+FrameCount: TypeAlias = Annotated[int, BeforeValidator(_integral), Field(ge=0, le=10_000)]
+FrameRate: TypeAlias = Annotated[int | float, BeforeValidator(_frame_rate)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
 Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 import anyio
@@ -27,9 +28,12 @@ from ..errors import ConfigError, DataError, EyechartError, MediaError
 from ..records import Sample
 from .config_plan import ModelSpec, RunPlan
 from .documents import Documents, page_settings_of
+from .frames import FrameSampler
+from .media import MediaSettings
 from .models import build_model, model_media
 from .rendered import Rendered, prepare_prompt
 from .survey import Survey, spread, survey
+from .videos import looking_through, open_sampler, shown_to, video_settings
 
 __all__ = ["Estimate", "JobEstimate", "ModelEstimate", "Probes", "Range", "estimate"]
 
@@ -202,7 +206,15 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
     """
     if plan.mode == "eval":
         raise ConfigError("mode: eval asks nothing, so there is nothing to estimate")
-    looked = [await to_thread.run_sync(_look, name, plan, max(probes, _PROMPTS_SHOWN)) for name in plan.data]
+    with open_sampler(plan) as sampler:
+        return await _estimate(plan, probes, sampler)
+
+
+async def _estimate(plan: RunPlan, probes: int, sampler: FrameSampler) -> Estimate:
+    count = max(probes, _PROMPTS_SHOWN)
+    looked: dict[tuple[str, bool], tuple[Benchmark, Survey]] = {}
+    for name, whole in product(plan.data, dict.fromkeys(spec.video_llm for spec in plan.models)):
+        looked[name, whole] = await to_thread.run_sync(_look, name, plan, count, sampler, whole)
     problems: list[str] = []
     shown: list[list[Rendered]] = []
     models: list[ModelEstimate] = []
@@ -211,8 +223,9 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
             model = build_model(spec, split_think=plan.split_think)
             jobs = []
             try:
-                for benchmark, found in looked:
-                    prepare = partial(_prepare, benchmark, found.samples, model, spec, plan=plan, documents=documents)
+                media = model_media(spec, plan.protocol, video_settings(plan, sampler))
+                for benchmark, found in [looked[name, spec.video_llm] for name in plan.data]:
+                    prepare = partial(_prepare, benchmark, found.samples, model, media, documents)
                     prepared, faults = await to_thread.run_sync(prepare)
                     problems += faults
                     if not models:
@@ -226,22 +239,16 @@ async def estimate(plan: RunPlan, *, probes: int = 4) -> Estimate:
     return Estimate(tuple(models), tuple(_chosen(shown)), tuple(dict.fromkeys(problems)), judges)
 
 
-def _look(name: str, plan: RunPlan, count: int) -> tuple[Benchmark, Survey]:
-    benchmark = load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol)
+def _look(name: str, plan: RunPlan, count: int, sampler: FrameSampler, whole: bool) -> tuple[Benchmark, Survey]:
+    benchmark = load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol, videos=plan.videos.options)
+    benchmark = shown_to(looking_through(benchmark, sampler), video_llm=whole)
     return benchmark, survey(benchmark, plan.limit, lambda rows: spread(rows, count))
 
 
 def _prepare(
-    benchmark: Benchmark,
-    samples: Sequence[Sample],
-    model: Model,
-    spec: ModelSpec,
-    *,
-    plan: RunPlan,
-    documents: Documents,
+    benchmark: Benchmark, samples: Sequence[Sample], model: Model, media: MediaSettings, documents: Documents
 ) -> tuple[list[Rendered], list[str]]:
     """Prepares samples; returns the prompts, and why some have none."""
-    media = model_media(spec, plan.protocol)
     prepared: list[Rendered] = []
     problems: list[str] = []
     for sample in samples:
@@ -265,6 +272,9 @@ def _job(
     size = round(found.picture_bytes * sent / kept) if kept else found.picture_bytes
     files, shown = sum(prompt.kept_files for prompt in prepared), sum(len(prompt.pictures) for prompt in prepared)
     pictures = round(found.pictures * shown / files) if files else found.pictures
+    if prepared and not found.pictures:  # frames and videos are known only where they were prepared
+        share = found.rows / len(prepared)
+        pictures, size = round(share * shown), round(share * sent)
     job = JobEstimate(benchmark, found.rows, pictures, size)
     if probes is None:
         return job

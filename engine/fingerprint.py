@@ -47,8 +47,8 @@ def _part(part: object) -> list[str]:
             return ["text", text]
         case InlineMedia(kind, mime, _, digest):
             return [kind, mime, digest]
-        case Video(url):
-            return ["video_url", url]
+        case Video(url, digest=digest):
+            return ["video_url", digest or url]
         case _:
             raise TypeError(f"{type(part).__name__} has no digest before it is prepared")
 

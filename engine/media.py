@@ -18,17 +18,15 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import PIL.Image
-import xxhash
 
 from ..errors import MediaError
 from ..messages import Image, InlineMedia, Message, Part, Video
 from ..scoring.protocol import Protocol
+from .media_files import read_file
+from .media_video import VideoSettings, media_digest, prepared_video, with_frames
 from .sniff import look, sound_base64
 
 __all__ = [
@@ -55,13 +53,7 @@ _JPEG_MAX_EDGE: Final = 65_500
 _FLATTENED: Final = frozenset({"RGBA", "P", "LA"})
 _JPEG_MODES: Final = frozenset({"1", "L", "RGB", "CMYK", "YCbCr"})
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-_VIDEO_MIMES: Final = {
-    ".avi": "video/x-msvideo",
-    ".flv": "video/x-flv",
-    ".mkv": "video/x-matroska",
-    ".mov": "video/quicktime",
-    ".webm": "video/webm",
-}
+_VIDEOS: Final = VideoSettings()
 DECODER_ERRORS: Final = (
     PIL.Image.DecompressionBombError,
     ArithmeticError,
@@ -97,7 +89,7 @@ class MediaSettings:
         reencode: send every picture as JPEG of quality 75, as the reference does.
         max_pixels: larger pictures are refused (decompression bombs).
         max_bytes: larger files are refused.
-        inline_videos: put a video's file into the request as a data URL. Off: send its address as it stands.
+        videos: how videos are shown.
     """
 
     img_size: int = -1
@@ -107,7 +99,7 @@ class MediaSettings:
     reencode: bool = False
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
-    inline_videos: bool = True
+    videos: VideoSettings = _VIDEOS
 
     def target(self, n_images: int) -> int:
         """Returns the longest edge allowed for each of n pictures of one message, 0 or less for any."""
@@ -134,7 +126,7 @@ def media_settings(
     img_size: int = -1,
     total_img_size: int = -1,
     max_file_size: int | None = None,
-    inline_videos: bool = True,
+    videos: VideoSettings = _VIDEOS,
 ) -> MediaSettings:
     """Returns the settings that a protocol and a model's fields ask for."""
     return MediaSettings(
@@ -143,14 +135,14 @@ def media_settings(
         max_file_size=max_file_size,
         min_edge=_REFERENCE_MIN_EDGE if protocol.cached_images else 0,
         reencode=protocol.cached_images,
-        inline_videos=inline_videos,
+        videos=videos,
     )
 
 
 def prepare_messages(messages: Sequence[Message], settings: MediaSettings) -> list[Message]:
-    """Returns the messages with `InlineMedia` in the place of pictures and of videos that are files.
+    """Returns the messages with `InlineMedia` in the place of pictures, of frames and of videos that are files.
 
-    A video with an http(s) or data address stays a `Video`, and so does every video without `inline_videos`.
+    A video with an http(s) or data address stays a `Video`; one that the server reads by its address becomes one.
 
     Raises:
         MediaError: a picture or video cannot be read; the text names it and says why.
@@ -162,11 +154,11 @@ def _prepared(message: Message, settings: MediaSettings) -> Message:
     n_images = sum(isinstance(part, Image) for part in message.parts)
     target = settings.target(n_images) if n_images else -1
     parts: list[Part] = []
-    for part in message.parts:
+    for part in with_frames(message.parts, settings.videos):
         if isinstance(part, Image):
             parts.append(_prepared_image(part, settings, target))
-        elif isinstance(part, Video) and settings.inline_videos:
-            parts.append(_prepared_video(part, settings))
+        elif isinstance(part, Video):
+            parts.append(prepared_video(part, settings.videos, settings.max_bytes))
         else:
             parts.append(part)
     return Message(message.role, tuple(parts))
@@ -320,52 +312,17 @@ def file_bytes(image: Image, max_bytes: int = MAX_BYTES) -> bytes:
         OSError: it cannot be read.
     """
     if image.path is not None:
-        return _read(image.path, max_bytes)
+        return read_file(image.path, max_bytes)
     return binascii.a2b_base64(sound_base64(_base64_of(image, max_bytes)))
 
 
 def _base64_of(image: Image, max_bytes: int) -> bytes:
     if image.path is not None:
-        return binascii.b2a_base64(_read(image.path, max_bytes), newline=False)
+        return binascii.b2a_base64(read_file(image.path, max_bytes), newline=False)
     text = image.base64 or b""
     if len(text) * 3 // 4 > max_bytes:
         raise ValueError(f"it is larger than {max_bytes} bytes")
     return text
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    """Reads a file whole; devices and pipes are refused before they are opened, they may never end."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
-    with path.open("rb") as file:
-        raw = file.read(max_bytes + 1)
-    if len(raw) > max_bytes:
-        raise ValueError(f"{path} is larger than {max_bytes} bytes")
-    return raw
-
-
-def _prepared_video(video: Video, settings: MediaSettings) -> Part:
-    address = urlsplit(video.url) if "://" in video.url[:16] or video.url.startswith("data:") else None
-    if address is not None and address.scheme.lower() != "file":
-        return video
-    path = Path(video.url if address is None else url2pathname(address.path))
-    try:
-        raw = _read(path, settings.max_bytes)
-    except (OSError, ValueError) as error:
-        raise MediaError(f"video {path.name}: {error}") from None
-    if not raw:
-        raise MediaError(f"video {path.name}: it is empty")
-    mime = _VIDEO_MIMES.get(path.suffix.lower(), "video/mp4")
-    text = binascii.b2a_base64(raw, newline=False)
-    return InlineMedia("video", mime, text, media_digest(text))
-
-
-def media_digest(text: bytes) -> str:
-    """Hashes what is shown, for fingerprints: 128 bits of XXH3, a thirtieth of the time that SHA-256 takes.
-
-    Nobody gains by two pictures with one hash, so it need not withstand anyone who looks for them.
-    """
-    return xxhash.xxh3_128_hexdigest(text)
 
 
 def _inline(text: bytes, mime: str) -> InlineMedia:

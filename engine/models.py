@@ -16,6 +16,7 @@ from .auto_gate import AutoGate
 from .config import ModelSpec
 from .limits import Gate, Limits
 from .media import MediaSettings, media_settings
+from .media_video import VideoSettings
 from .replicas import Fleet, Replica
 from .shares import TimeShares
 
@@ -80,13 +81,14 @@ def plain_addresses(spec: ModelSpec) -> str | list[str]:
     return plain if len(plain) > 1 else plain[0]
 
 
-def model_media(spec: ModelSpec, protocol: Protocol) -> MediaSettings:
-    """How a model is shown pictures: what the protocol asks for, with the model's own sizes."""
+def model_media(spec: ModelSpec, protocol: Protocol, videos: VideoSettings | None = None) -> MediaSettings:
+    """How a model is shown pictures and videos: what the protocol asks for, with the model's own sizes."""
     settings = media_settings(
         protocol,
         img_size=spec.img_size,
         total_img_size=spec.total_img_size,
         max_file_size=spec.max_file_size,
+        videos=videos or VideoSettings(),
     )
     return replace(settings, min_edge=spec.min_image_edge)
 

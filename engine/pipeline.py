@@ -34,7 +34,8 @@ __all__ = ["Pipeline", "Settings"]
 _SMALL_BATCHES: Final = 16
 _LONG_ANSWER: Final = 20_000
 """Characters of an answer above which it counts in the final score alone, and not in the running one."""
-_SLOW_S: Final = 0.5
+_SLOW_S: Final = 0.1
+"""A batch that takes longer, as one of documents or videos does, would keep the requests of its first rows waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Settings:
     Attributes:
         prepare_threads: rows that are prepared at the same time.
         batch: rows that go through a worker thread together: a hop per row would cost more than the row.
-        ready_bytes: bytes of requests, waiting or in flight, above which no more are prepared.
+        ready_bytes: bytes of requests, waiting or in flight, above which no more are prepared than can be in flight.
+        most_bytes: bytes above which none is prepared, though slots are free.
         grace_s: how long requests in flight may go on when the run is asked to stop.
         utc_now: wall clock, for the time stamps of the journal.
     """
@@ -52,6 +54,7 @@ class Settings:
     prepare_threads: int = 2
     batch: int = 16
     ready_bytes: int = 256 << 20
+    most_bytes: int = 768 << 20
     grace_s: float = 30.0
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -117,7 +120,10 @@ class Pipeline:
 
     def _has_room(self) -> bool:
         few_enough = self._alive < 2 * self._fleet.reach + 2 * self._settings.batch
-        return few_enough and self._alive_bytes < self._settings.ready_bytes
+        if self._alive_bytes < self._settings.ready_bytes:
+            return few_enough
+        # Big requests, as of many frames: as many as are asked at a time, and none in store.
+        return self._alive < self._fleet.reach and self._alive_bytes < self._settings.most_bytes
 
     async def _feed(self, limiter: CapacityLimiter) -> None:
         batch = 1  # the first request should leave at once
@@ -251,7 +257,7 @@ class Pipeline:
             index=item.sample.index,
             repeat=0,
             fingerprint=item.fingerprint,
-            setup=item.job.setup,
+            setup=item.setup,
             prediction=reply.text if reply else None,
             failure=failure,
             reasoning=reply.reasoning if reply else None,

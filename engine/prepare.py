@@ -39,6 +39,7 @@ class Job:
         fingerprinter: hashes prompts.
         heard: told each answer and each failure once it is in the journal, in place of a running score by exact rules.
         reused: told each answer of an earlier run of which only its prompt showed that it still holds.
+        carried: system messages of earlier benchmarks that stay in force (`Protocol.keep_system_prompt`).
     """
 
     benchmark: Benchmark
@@ -51,6 +52,12 @@ class Job:
     fingerprinter: Fingerprinter
     heard: Callable[[Sample, Prediction], None] | None = None
     reused: Callable[[Sample, Entry], None] | None = None
+    carried: tuple[Message, ...] = ()
+
+    def setup_of(self, sample: Sample) -> str | None:
+        """Returns `Prediction.setup` of a sample: that of the job, and the state of the sample's own files."""
+        own = self.benchmark.stamp(sample) if self.setup is not None else ""
+        return f"{self.setup}-{own}" if own else self.setup
 
     def stored(self, sample: Sample) -> Entry | None:
         """Returns what the journal holds of a sample, None where it is to be asked in any case."""
@@ -60,7 +67,9 @@ class Job:
     def sure(self, sample: Sample) -> Entry | None:
         """Returns what the journal holds of a sample where it holds still, as is known without making the prompt."""
         entry = self.stored(sample)
-        return entry if entry is not None and self.setup is not None and entry.setup == self.setup else None
+        if entry is None or self.setup is None:
+            return None
+        return entry if entry.setup == self.setup_of(sample) else None
 
 
 @dataclass(slots=True)
@@ -75,6 +84,7 @@ class Item:
         failure: why it could not be prepared.
         attempts: what happened to it so far.
         failed_at: the replica that it failed at last.
+        setup: see `Job.setup_of`.
     """
 
     job: Job
@@ -84,6 +94,7 @@ class Item:
     failure: Failure | None = None
     attempts: Attempts = field(default_factory=Attempts)
     failed_at: Replica | None = None
+    setup: str | None = None
 
     @property
     def size(self) -> int:
@@ -124,7 +135,7 @@ class Preparer:
         for job in jobs:
             job.progress.state = "asking"
             try:
-                for sample in islice(job.benchmark.samples(), job.limit):
+                for sample in job.benchmark.in_asking_order(islice(job.benchmark.samples(), job.limit)):
                     yield job, sample
             except DataError as error:  # the other benchmarks of the run are none the worse for it
                 job.progress.error = str(error)
@@ -141,10 +152,12 @@ class Preparer:
         return rows or None
 
     def _prepare(self, job: Job, sample: Sample) -> Item | None:
+        setup = job.setup_of(sample)  # of the files as they were before they were read
         try:
-            messages = self._inline(job.benchmark.prompt(sample))
+            messages = self._inline([*job.carried, *job.benchmark.prompt(sample)])
         except (MediaError, DataError) as error:
-            return Item(job, sample, "", None, Failure(type(error).__name__, str(error), "prepare"))
+            failure = Failure(type(error).__name__, str(error), "prepare")
+            return Item(job, sample, "", None, failure, setup=setup)
         fingerprint = job.fingerprinter.of(messages)
         if (entry := job.stored(sample)) is not None:
             current = entry.fingerprint == fingerprint
@@ -155,4 +168,4 @@ class Preparer:
                 if job.reused is not None:
                     job.reused(sample, entry)
                 return None
-        return Item(job, sample, fingerprint, self._model.encode(messages))
+        return Item(job, sample, fingerprint, self._model.encode(messages), setup=setup)

@@ -30,6 +30,7 @@ from .progress import RunProgress
 from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
 from .session import Session, first_error
+from .videos import looking_through, sampling
 
 __all__ = ["Display", "run_plan", "run_task", "run_task_async"]
 
@@ -174,16 +175,17 @@ async def run_plan(
     if plan.mode != "eval":
         _check_embedded(plan)
     show = _silent if plan.quiet else display or show_progress
+    stop = stop or anyio.Event()
     with first_error():
-        async with show(progress):
-            benchmarks = await _open_benchmarks(plan, progress)
+        async with show(progress), sampling(plan, stop) as sampler:
+            benchmarks = [looking_through(own, sampler) for own in await _open_benchmarks(plan, progress)]
             _check_names(plan, benchmarks)
             async with _judges(plan, benchmarks, progress) as judges:
                 with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
                     progress.run_dir = folder.path
                     for note in (*plan.notes, *progress.notes):
                         log.warning("%s", note)
-                    return await Session(plan, folder, benchmarks, progress, stop or anyio.Event(), judges).run()
+                    return await Session(plan, folder, benchmarks, progress, stop, judges, sampler).run()
 
 
 @asynccontextmanager
@@ -249,7 +251,7 @@ def _check_names(plan: RunPlan, benchmarks: Sequence[Benchmark]) -> None:
 
 
 def _load(name: str, plan: RunPlan) -> Benchmark:
-    return load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol)
+    return load_benchmark(name, data_root=plan.data_root, protocol=plan.protocol, videos=plan.videos.options)
 
 
 def _open_folder(plan: RunPlan, progress: RunProgress) -> RunFolder:

@@ -17,16 +17,19 @@ import anyio
 from anyio import create_task_group, from_thread, to_thread
 
 from ..adapters.base import Model
+from ..adapters.payload import carried_system
 from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.digest import verify_file
 from ..errors import EndpointUnusable, EyechartError
+from ..messages import Message
 from ..version import VERSION
 from .commit import GroupCommit, writing
 from .config import ModelSpec, RunPlan
 from .documents import Documents, PageSettings, page_settings_of
 from .evaluate import PREDICTIONS, evaluate, evaluate_judged, save_scores
 from .fingerprint import Fingerprinter, setup_digest
+from .frames import FrameSampler
 from .journal import Journal, read_ledger
 from .judge_desk import JudgeDesk
 from .judge_endpoint import JudgeEndpoint
@@ -41,6 +44,7 @@ from .report import Entry, Report, State
 from .resume import kept_fields
 from .retry import Health, RetryPolicy
 from .run_folder import RunFolder, read_manifest
+from .videos import shown_to, video_settings
 
 __all__ = ["Session"]
 
@@ -58,6 +62,7 @@ class Session:
         progress: counters for whoever shows them.
         stop: set to end the run early; it can be resumed.
         judges: who reads what exact rules cannot, the deciding one first (`engine.judging.make_judges`).
+        frames: gives the frames of videos; None where none are shown.
         utc_now: wall clock.
     """
 
@@ -67,6 +72,7 @@ class Session:
     progress: RunProgress
     stop: anyio.Event
     judges: Sequence[JudgeEndpoint] = ()
+    frames: FrameSampler | None = None
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _jobs: dict[tuple[str, str], JobProgress] = field(default_factory=dict)
     _md5: dict[str, str | None] = field(default_factory=dict)
@@ -148,10 +154,10 @@ class Session:
     async def _count(self, scope: anyio.CancelScope) -> None:
         """Learns about how many samples there are while the first are asked already."""
         with scope:
-            for benchmark in self.benchmarks:
-                n = await to_thread.run_sync(_rows, benchmark, abandon_on_cancel=True)
-                for spec in self.plan.models:
-                    self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
+            for benchmark, spec in product(self.benchmarks, self.plan.models):
+                shown = shown_to(benchmark, video_llm=spec.video_llm)
+                n = await to_thread.run_sync(_rows, shown, abandon_on_cancel=True)
+                self._jobs[spec.name, benchmark.name].total = min(n, self.plan.limit or n)
 
     async def _render_until_stopped(self, scope: anyio.CancelScope) -> None:
         """Ends what renders documents with the asking, however that ends: a thread that waits for pages goes on."""
@@ -190,7 +196,7 @@ class Session:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
         fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
         self.progress.gates[spec.name] = fleet
-        media = model_media(spec, self.plan.protocol)
+        media = model_media(spec, self.plan.protocol, video_settings(self.plan, self.frames))
         try:
             with ExitStack() as stack:
                 jobs = await to_thread.run_sync(self._open_jobs, spec, fleet.model, media, stack)
@@ -221,7 +227,8 @@ class Session:
 
     def _open_jobs(self, spec: ModelSpec, model: Model, media: MediaSettings, stack: ExitStack) -> list[Job]:
         jobs = []
-        for benchmark in self.benchmarks:
+        carried: tuple[Message, ...] = ()
+        for benchmark in [shown_to(own, video_llm=spec.video_llm) for own in self.benchmarks]:
             path = self.folder.job(spec.name, benchmark.name) / PREDICTIONS
             journal = stack.enter_context(Journal(path))
             ledger = read_ledger(path)
@@ -235,13 +242,16 @@ class Session:
                     benchmark,
                     self.plan.limit,
                     ledger,
-                    _setup(model, benchmark, media, self._documents.settings),
+                    _setup(model, benchmark, media, self._documents.settings, carried),
                     self.plan.keep_failed,
                     GroupCommit(journal),
                     self._jobs[spec.name, benchmark.name],
                     Fingerprinter(model.identity, benchmark.protocol.name),
+                    carried=carried,
                 )
             )
+            if benchmark.protocol.keep_system_prompt:
+                carried = carried_system(carried, benchmark.system)
         return jobs
 
     # -- scoring -----------------------------------------------------------------------------------------------------
@@ -251,7 +261,8 @@ class Session:
         for spec, benchmark in product(self.plan.models, self.benchmarks):
             job = self._jobs[spec.name, benchmark.name]
             job.state = "scoring"
-            entry = await self._score_one(spec.name, benchmark, judging.desk(spec.name, benchmark.name))
+            shown = shown_to(benchmark, video_llm=spec.video_llm)
+            entry = await self._score_one(spec.name, shown, judging.desk(spec.name, benchmark.name))
             job.state, job.total = "done", entry.total
             self.progress.notes.extend(f"{spec.name} on {benchmark.name}: {n}" for n in self._age_notes(job, entry))
             job.error = job.error or entry.error
@@ -310,7 +321,7 @@ class Session:
 def _rows(benchmark: Benchmark) -> int:
     """Counts rows; a file that breaks off in the middle is reported by whoever reads it, not by who counts."""
     try:
-        return benchmark.source.rows
+        return benchmark.rows
     except EyechartError:
         return 0
 
@@ -320,18 +331,21 @@ def _preparing() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def _setup(model: Model, benchmark: Benchmark, media: MediaSettings, pages: PageSettings) -> str | None:
+def _setup(
+    model: Model, benchmark: Benchmark, media: MediaSettings, pages: PageSettings, carried: Sequence[Message]
+) -> str | None:
     stamp = benchmark.source.stamp
     if stamp is None:
         return None
-    return setup_digest(
-        model.identity,
-        version=VERSION,
-        protocol=benchmark.protocol.name,
-        data=stamp,
-        media=repr(media),
-        pages=repr(pages),
-    )
+    facts = {
+        "protocol": benchmark.protocol.name,
+        "data": stamp,
+        "media": repr(media),
+        "pages": repr(pages),
+        "settings": benchmark.settings,
+        "carried": repr(carried),
+    }
+    return setup_digest(model.identity, version=VERSION, **facts)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Survey:
         rows: samples that a run asks, ``limit`` applied.
         pictures: pictures that they show.
         picture_bytes: base64 characters of these pictures, as the benchmark holds them.
-        unreadable: samples whose pictures are missing or malformed.
+        unreadable: samples whose pictures or videos are missing or malformed.
         samples: the samples at the chosen positions, and the last one, in order.
     """
 
@@ -49,7 +49,7 @@ def survey(benchmark: Benchmark, limit: int | None, choose: Callable[[int], Coll
     Raises:
         DataError: a row is malformed.
     """
-    most = benchmark.source.rows
+    most = benchmark.rows
     wanted = set(choose(most if limit is None else min(limit, most)))
     kept: list[Sample] = []
     rows = pictures = size = unreadable = 0
@@ -61,6 +61,7 @@ def survey(benchmark: Benchmark, limit: int | None, choose: Callable[[int], Coll
         try:
             shown = benchmark.source.images(last)
             size += sum(map(characters, shown))
+            unreadable += benchmark.lacks(last) is not None
         except (MediaError, DataError, OSError):  # that sample fails in a run; the others do not
             unreadable += 1
             continue
@@ -71,12 +72,13 @@ def survey(benchmark: Benchmark, limit: int | None, choose: Callable[[int], Coll
 
 
 def characters(image: Image) -> int:
-    """Returns the length of a picture's base64 text, as it would be in a request.
+    """Returns the length of a picture's base64 text, as it would be in a request; 0 for a frame, which is none yet.
 
     Raises:
         OSError: its file is not there.
     """
     if image.base64 is not None:
         return len(image.base64)
-    assert image.path is not None
+    if image.path is None:
+        return 0
     return (image.path.stat().st_size + 2) // 3 * 4

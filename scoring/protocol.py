@@ -103,6 +103,22 @@ class Protocol:
             larger ones are cut off. Off: as much as the largest one needs.
         first_strip_only: where pages are put together in long strips, DUDE and SLIDEVQA show only the first strip, of
             at most 20 pages. Off: all of them.
+        short_videos_unseen: with ``fps``, a video that is shorter than one interval is shown by no frame at all. Off:
+            by its first one.
+        clips_share_frames: questions of MVBench and MVBench_MP4 on videos of one name are all shown the part of the
+            first of them. Off: each is shown its own.
+        subtitle_codes: italics and other styles of subtitles stand in the prompt as codes in braces. Off: they are left
+            out.
+        failures_are_hits: failed and missing answers count as right (MVBench, MVBench_MP4). Off: never.
+        option_by_prefix: an answer is right whose first word is a part of the right option's ``(x)``, or holds it:
+            ``.`` and ``(`` always are (MVBench, MVBench_MP4). Off: a letter is read (`scoring.video_letters`).
+        first_capital: the first capital A to D of any word is the answer, the C of ``Cannot`` as well, and options are
+            looked for in the question, where they do not stand, so that no answer in words is right (Video-MME). Off:
+            a letter or the text of an option is read (`scoring.video_letters`), the options from their own column.
+        any_rating: a judge's rating in MMBench-Video is read only from a reply that is nothing but a whole number, and
+            may be any. Off: the one number in the reply, from 0 to 3.
+        packed_lines_as_written: answers to several questions in one reply that is no sound JSON are read line by line
+            without the spaces before a line being dropped, and end at a colon (MMBench-Video with ``pack``).
     """
 
     name: str
@@ -141,6 +157,14 @@ class Protocol:
     bare_numbers: bool
     first_page_cells: bool
     first_strip_only: bool
+    short_videos_unseen: bool
+    clips_share_frames: bool
+    subtitle_codes: bool
+    failures_are_hits: bool
+    option_by_prefix: bool
+    first_capital: bool
+    any_rating: bool
+    packed_lines_as_written: bool
 
 
 EYECHART: Final = Protocol(
@@ -180,6 +204,14 @@ EYECHART: Final = Protocol(
     bare_numbers=False,
     first_page_cells=False,
     first_strip_only=False,
+    short_videos_unseen=False,
+    clips_share_frames=False,
+    subtitle_codes=False,
+    failures_are_hits=False,
+    option_by_prefix=False,
+    first_capital=False,
+    any_rating=False,
+    packed_lines_as_written=False,
 )
 VLMEVAL: Final = Protocol(
     name="vlmeval",
@@ -218,6 +250,14 @@ VLMEVAL: Final = Protocol(
     bare_numbers=True,
     first_page_cells=True,
     first_strip_only=True,
+    short_videos_unseen=True,
+    clips_share_frames=True,
+    subtitle_codes=True,
+    failures_are_hits=True,
+    option_by_prefix=True,
+    first_capital=True,
+    any_rating=True,
+    packed_lines_as_written=True,
 )
 PROTOCOLS: Final = MappingProxyType({p.name: p for p in (EYECHART, VLMEVAL)})
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import typer
 from PIL import Image
+from tiny_benchmarks import write_tiny
 
 import eyechart.cli_serve
 from eyechart import run_task
@@ -100,6 +101,9 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _write_table(folder / f"{name}.tsv", options=True)
     for name in ("ChartQA_TEST", "TextVQA_VAL", "DocVQA_VAL"):
         _write_table(folder / f"{name}.tsv", options=False)
+    for name in ("Video-MME", "MVBench_MP4"):
+        (folder / name).mkdir()
+        write_tiny(name, folder / name)
     return folder
 
 

@@ -23,6 +23,7 @@ from eyechart.adapters.openai_chat import completions_url
 from eyechart.adapters.payload import ChatOptions, carried_system, encode_chat
 from eyechart.adapters.reply import parse_reply
 from eyechart.engine.media import MediaSettings, media_settings, prepare_messages
+from eyechart.engine.media_video import VideoSettings
 from eyechart.errors import EmptyAnswer, EndpointError, ServerFault, Transport
 from eyechart.messages import Image, Message, Text, Video
 from eyechart.scoring.protocol import FAILED_TEXT, VLMEVAL
@@ -62,7 +63,7 @@ SCENARIOS: dict[str, list[list[Message]]] = {
     ],
 }
 FAMILIES: dict[str, tuple[ChatOptions, MediaSettings]] = {
-    "custom_default": (ChatOptions("srv/model-1"), media_settings(VLMEVAL, inline_videos=False)),
+    "custom_default": (ChatOptions("srv/model-1"), media_settings(VLMEVAL, videos=VideoSettings("path"))),
     "custom_opts": (
         ChatOptions(
             "m2",
@@ -72,7 +73,7 @@ FAMILIES: dict[str, tuple[ChatOptions, MediaSettings]] = {
             system_prompt="SYS",
             extra={"top_p": 0.5, "seed": 1, "stop": None},
         ),
-        media_settings(VLMEVAL, img_size=128, inline_videos=False),
+        media_settings(VLMEVAL, img_size=128, videos=VideoSettings("path")),
     ),
     "lmdeploy": (
         ChatOptions("m3", style="lmdeploy", temperature=0.2, max_tokens=16384, extra={"top_k": 3}),

@@ -38,7 +38,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 HEAVY = {"aiohttp", "calamine", "numpy", "pandas", "PIL", "pydantic", "python_calamine", "rich", "typer", "xlsxwriter"}
-HEAVY |= {"cv2", "onnxruntime", "pypdfium2", "rapidocr", "spacy"}
+HEAVY |= {"av", "cv2", "decord", "onnxruntime", "pypdfium2", "rapidocr", "spacy"}
 MACHINE_PATHS = tuple("/" + name for name in ("work/", "tmp/dev", "root/"))
 SKIPPED_FOLDERS = {".git", "build", "dist", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".hypothesis"}
@@ -158,10 +158,11 @@ def test_imports_inside_the_package_are_relative() -> None:
     assert wrong == []
 
 
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
+IMPORT_NAMES = {"decord2": "decord", "pillow": "PIL", "pyyaml": "yaml"}
 PARTS_OF_OTHERS = {"pydantic_core"}  # pydantic fixes its version; it is the home of pydantic's error type
 
 
+OTHER_HUB = {"modelscope"}  # takes the place of huggingface_hub for who has it installed
 # What runs the networks of rapidocr, which leaves the choice to whoever installs it; what spaCy's Chinese model calls.
 ONLY_INSTALLED = {"onnxruntime", "spacy_pkuseg"}
 
@@ -170,14 +171,16 @@ def _declared() -> dict[str, str]:
     """Import name by name of each declared dependency, with those of the extras for use."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = config["optional-dependencies"]
-    declared = [*config["dependencies"], *extras["demo"], *extras["chinese"]]
+    declared = [*config["dependencies"], *extras["demo"], *extras["chinese"], *extras["hub"]]
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in declared]
     return {name: IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
 
 
 def test_what_is_imported_and_what_is_declared_agree() -> None:
     used = {target[1:].split(".")[0] for module in _modules() for _, target in _imports(module) if target[0] == "="}
-    assert used - set(sys.stdlib_module_names) - PARTS_OF_OTHERS == set(_declared().values()) - ONLY_INSTALLED
+    assert (
+        used - set(sys.stdlib_module_names) - PARTS_OF_OTHERS - OTHER_HUB == set(_declared().values()) - ONLY_INSTALLED
+    )
 
 
 def test_every_dependency_has_its_reason() -> None:

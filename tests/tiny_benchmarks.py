@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from clips import write_clip
 from PIL import Image
 
 from eyechart.benchmarks.catalog import find_entry
@@ -32,12 +33,22 @@ def write_tiny(name: str, folder: Path) -> int:
     if entry.parts:
         return sum(write_tiny(part, folder) for part in entry.parts)
     rows = _rows(name, entry.family, hidden=entry.hidden_answers)
+    if entry.family == "video":
+        write_videos(folder)
+        rows = [{column: cell for column, cell in row.items() if column != "image"} for row in rows]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, columns, dialect="excel-tab", lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
     return len(rows)
+
+
+def write_videos(folder: Path) -> None:
+    """Writes the clips that rows of the benchmarks on videos ask about."""
+    for clip in ("v0.mp4", "v1.mp4", "v2.mp4"):
+        if not (folder / "video" / clip).exists():
+            write_clip(folder / "video" / clip, frames=12 + int(clip[1]))
 
 
 def _rows(name: str, family: str, *, hidden: bool) -> list[Row]:
@@ -149,6 +160,34 @@ def _document(name: str, number: int) -> Row:
     return row
 
 
+def _video(name: str, number: int) -> Row:
+    video, options = f"v{number % 3}", list(_OPTIONS.values())
+    if name == "Video-MME":
+        return {
+            "video": video,
+            "candidates": [f"{letter}. {text}." for letter, text in _OPTIONS.items()],
+            "answer": "ABCD"[number % 4],
+            "duration": ("short", "medium", "long")[number % 3],
+            "domain": "Knowledge",
+            "sub_category": "Law",
+            "task_type": "OCR Problems",
+            "subtitle_path": f"./subtitle/{video}.srt",
+        }
+    if name == "MMBench-Video":
+        return {"video": video, "video_path": f"./video/{video}.mp4", "answer": "yes", "dimensions": ["OCR"]}
+    return {
+        "task_type": f"task {number % 2}",
+        "prefix": "video/",
+        "data_type": "video",
+        "bound": number % 2 == 0,
+        "start": 0.2,
+        "end": 0.8,
+        "video": f"{video}.mp4",
+        "candidates": options,
+        "answer": options[number % 4],
+    }
+
+
 ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
     {
         "doc": _document,
@@ -160,5 +199,6 @@ ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
         "ocr": _text_in_picture,
         "open_ended": _open_ended,
         "vcr": _covered_text,
+        "video": _video,
     }
 )

@@ -163,7 +163,7 @@ def test_a_file_under_a_name_that_cannot_be_run_yet_goes_by_the_rules_for_files_
         ("MMStar", DataError, ["MMStar.tsv", "eyechart data pull MMStar"]),
         ("MMStr", DataError, ["did you mean 'MMStar'", "MMStr.tsv"]),
         ("./gone.tsv", DataError, ["there is no file gone.tsv"]),
-        ("MVBench", ConfigError, ["cannot be run yet"]),
+        ("MVBench", DataError, ["MVBench.tsv", "eyechart data pull MVBench"]),
         ("./gone/MVBench.tsv", DataError, ["there is no file"]),
     ],
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from eyechart.benchmarks.catalog import catalog
+from eyechart.benchmarks.families import FAMILIES
 from eyechart.engine.config import (
     apply_overrides,
     load_tasks,
@@ -258,8 +260,11 @@ def test_benchmarks_that_stand_twice(tmp_path):
 
 
 def test_benchmarks_that_cannot_be_run_yet():
-    assert problem("eval_config.data=[Video-MME]") == (
-        "eval_config.data[0]: the benchmark 'Video-MME' is in the catalogue but not supported yet"
+    name = min(catalog().keys() - FAMILIES.keys(), default=None)
+    if name is None:
+        pytest.skip("the whole catalogue is built")
+    assert problem(f"eval_config.data=[{name}]") == (
+        f"eval_config.data[0]: the benchmark {name!r} is in the catalogue but not supported yet"
     )
 
 

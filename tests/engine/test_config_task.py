@@ -98,7 +98,10 @@ def test_other_mappings_tuples_and_paths_are_taken(tmp_path):
         ("key", "sk-admin"), ("max_tokens", 32768), ("temperature", 0.5), ("top_k", -1), ("top_p", 1),
         ("repetition_penalty", 1.1), ("extra_body", {"min_p": 0.1}), ("extra_body", '{"min_p": 0.1}'),
         ("extra_body", None), ("thinker", True), ("custom_prompt", None), ("local_media", False),
-        ("video_llm", False), ("fps", -1), ("fps", -1.0), ("nframe", 8), ("pack", False), ("use_subtitle", False),
+        ("video_llm", True), ("fps", -1), ("fps", -1.0), ("fps", 0), ("fps", 2), ("fps", 0.5), ("nframe", 8),
+        ("nframe", 64.0), ("nframe", 0), ("pack", True), ("use_subtitle", True), ("max_frames", 100),
+        ("total_pixels", 1e6), ("video_transport", "file"), ("video_base_url", "http://files:8000/vlm"),
+        ("video_timeout", 60), ("frame_cache", True),
         ("max_pages", 40), ("concat_num", 5), ("concat_num", None), ("column_num", 2), ("column_num", -1.0),
         ("use_vllm", False), ("use_verifier", False), ("keep_failed", True), ("config", None), ("work_dir", "out"),
         ("verbose", True), ("debug", True), ("ignore", True), ("monitor_interval", 10), ("api_mode", True),
@@ -122,7 +125,7 @@ def test_the_table_above_knows_every_field():
         ("temperature", 1), ("temperature", None), ("max_tokens", 64), ("max_tokens", None), ("img_size", 512),
         ("img_detail", "low"), ("total_img_size", 1024), ("max_file_size", 1e9), ("timeout", 10.5),
         ("connect_timeout", 1), ("wait", 5), ("system_prompt", "Be brief.\nVery."), ("retry", 10), ("verbose", False),
-        ("video_llm", False), ("use_azure", False), ("rpm", 60), ("tpm", 5e4), ("nproc", 2), ("extra_body", {"a": [1]}),
+        ("video_llm", True), ("use_azure", False), ("rpm", 60), ("tpm", 5e4), ("nproc", 2), ("extra_body", {"a": [1]}),
         ("nproc", "auto"), ("nproc_max", 16), ("api_base", ["http://a", "http://b:1/v1"]),
     ],
 )  # fmt: skip
@@ -159,7 +162,6 @@ SERVE = (
     "name: CustomAPIModel, type: the model's name there, api_base: its address"
 )
 ADDRESS = "an address such as http://localhost:8000/v1/chat/completions"
-VIDEO = "videos are not supported yet"
 NOT_SHOWN = "(what was given is not shown)"
 
 
@@ -211,7 +213,7 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__model__img_detail", "hihg", "eval_config.model[0].img_detail: given 'hihg', expected one of low, high, auto; did you mean high?"),
         ("eval_config__model__timeout", 0, "eval_config.model[0].timeout: given 0, expected more than 0"),
         ("eval_config__model__system_prompt", ["a"], "eval_config.model[0].system_prompt: given a list, expected a text"),
-        ("eval_config__model__video_llm", True, f"eval_config.model[0].video_llm: {VIDEO}; leave it out"),
+        ("eval_config__model__video_llm", "yes", "eval_config.model[0].video_llm: given 'yes', expected true or false"),
         ("eval_config__model__use_azure", True, "eval_config.model[0].use_azure: Azure's own header is not sent; give api_base: https://RESOURCE.openai.azure.com/openai/v1/chat/completions, which takes the key as other servers do"),
         ("eval_config__limit", "many", "eval_config.limit: given 'many', expected a whole number"),
         ("eval_config__limit", 0, "eval_config.limit: given 0, expected at least 1"),
@@ -244,10 +246,14 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__LOCAL_LLM", " ", "eval_config.LOCAL_LLM: is empty"),
         ("eval_config__OPENAI_API_BASE", "h", f"eval_config.OPENAI_API_BASE: given 'h', expected {ADDRESS}"),
         ("eval_config__use_verifier", True, "eval_config.use_verifier: verifiers are not supported; name a model by judge"),
-        ("eval_config__fps", 1, f"eval_config.fps: {VIDEO}; for benchmarks of pictures leave it out"),
-        ("eval_config__nframe", 16, f"eval_config.nframe: {VIDEO}; for benchmarks of pictures leave it out"),
-        ("eval_config__pack", True, f"eval_config.pack: {VIDEO}; for benchmarks of pictures leave it out"),
-        ("eval_config__use_subtitle", True, f"eval_config.use_subtitle: {VIDEO}; for benchmarks of pictures leave it out"),
+        ("eval_config__fps", "fast", "eval_config.fps: given 'fast', expected frames a second, or -1"),
+        ("eval_config__fps", -2, "eval_config.fps: given -2, expected 0.0001 to 1000 frames a second, or -1"),
+        ("eval_config__fps", float("nan"), "eval_config.fps: given nan, expected 0.0001 to 1000 frames a second, or -1"),
+        ("eval_config__fps", True, "eval_config.fps: given true, expected frames a second, or -1"),
+        ("eval_config__nframe", -1, "eval_config.nframe: given -1, expected at least 0"),
+        ("eval_config__nframe", 1.5, "eval_config.nframe: given 1.5, expected a whole number"),
+        ("eval_config__max_frames", 0, "eval_config.max_frames: given 0, expected at least 1"),
+        ("eval_config__video_transport", "pigeon", "eval_config.video_transport: given 'pigeon', expected one of data, file, path, http"),
         ("eval_config__max_pages", 0, "eval_config.max_pages: given 0, expected at least 1"),
         ("eval_config__concat_num", -1, "eval_config.concat_num: given -1, expected at least 1"),
         ("eval_config__column_num", 0, "eval_config.column_num: given 0, expected 1 to 100 columns, or -1 for long strips"),

@@ -17,7 +17,7 @@ from eyechart.engine.run import run_task_async
 NAMES = [name for name in FAMILIES if catalog()[name].family in ROWS_OF]
 EXTRACTED = "Extracted answer: 3\nAnswer format: Integer"
 GRADES = MappingProxyType(
-    {"LLaVABench": "6 9", "MMVet": "0.5"}
+    {"LLaVABench": "6 9", "MMBench-Video": "2", "MMVet": "0.5"}
     | {name: EXTRACTED for name, entry in catalog().items() if entry.family == "doc"}
 )
 """What a judge says of every answer, where there are no scores without one."""

@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyechart.engine.media import MediaSettings, load_image, media_digest, media_settings, prepare_messages
+from eyechart.engine.media_files import content_key
+from eyechart.engine.media_video import VideoSettings
 from eyechart.engine.sniff import look, sound_base64
 from eyechart.errors import MediaError
 from eyechart.messages import Image, InlineMedia, Message, Text, Video
@@ -300,8 +302,10 @@ def test_videos(tmp_path: Path) -> None:
         assert prepare_messages([Message("user", (Video(url),))], PLAIN)[0].parts == (inline,)
     for url in ("https://h/v.mp4", "data:video/mp4;base64,QUJD"):
         assert prepare_messages([Message("user", (Video(url),))], PLAIN)[0].parts == (Video(url),)
-    kept = prepare_messages([Message("user", (Video(str(path)),))], media_settings(EYECHART, inline_videos=False))
-    assert kept[0].parts == (Video(str(path)),)
+    kept = prepare_messages(
+        [Message("user", (Video(str(path)),))], media_settings(EYECHART, videos=VideoSettings("path"))
+    )
+    assert kept[0].parts == (Video(str(path), digest=content_key(path, with_time=False)),)
     with pytest.raises(MediaError, match=r"video none\.mp4: .*does not exist"):
         prepare_messages([Message("user", (Video(str(tmp_path / "none.mp4")),))], PLAIN)
 

@@ -304,6 +304,22 @@ async def test_rows_that_take_long_to_prepare_come_one_by_one(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("most_bytes", "in_flight"), [(10**9, 8), (35_000_000, 6)])
+async def test_big_requests_fill_the_slots_and_no_store(tmp_path: Path, most_bytes: int, in_flight: int) -> None:
+    model = ScriptedModel()
+    plain_encode = model.encode
+    model.encode = lambda messages: type(request := plain_encode(messages))(request.chunks, 10_000_000)
+    rig = Rig(
+        tmp_path, model, MemoryBenchmark(40), limits=Limits(8), ready_bytes=20_000_000, most_bytes=most_bytes,
+        prepare_threads=2,
+    )  # fmt: skip
+    await rig.run()
+    assert len(rig.lines()) == 40
+    # Each thread may be at one more when the bound is reached.
+    assert (model.peak == in_flight) if in_flight == 8 else (4 <= model.peak <= in_flight)
+
+
+@pytest.mark.anyio
 async def test_tokens_truncation_and_limit_reach_the_records(tmp_path: Path) -> None:
     reply = Reply("a0", reasoning="hm", finish_reason="length", usage=Usage(10, 5))
     rig = Rig(tmp_path, ScriptedModel(script={"q0": [reply]}), MemoryBenchmark(100), limit=2)
