@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from typing import Protocol as Interface
 
 from ..messages import Image, Message
-from ..records import Cell, Sample, Table
+from ..records import Cell, Failure, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
@@ -124,6 +124,34 @@ class Benchmark(ABC):
             MediaError: a picture that the prompt shows is missing.
             DataError: the row lacks what the prompt needs.
         """
+
+    def turns(self, sample: Sample) -> int:
+        """Returns how many requests a sample takes, one after the other: more than one in a dialogue.
+
+        Raises:
+            DataError: the row does not say it.
+        """
+        del sample
+        return 1
+
+    def turn_prompt(self, sample: Sample, answers: Sequence[str]) -> list[Message]:
+        """Builds what the model is asked in a later turn of a dialogue: all that was said so far, and what is next.
+
+        Args:
+            sample: the dialogue.
+            answers: what the model said in the turns before; none for the first turn, which is `prompt`.
+
+        Raises:
+            MediaError: a picture that the prompt shows is missing.
+            DataError: the row lacks what the prompt needs.
+        """
+        del answers
+        return self.prompt(sample)
+
+    def failed_turn(self, failure: Failure) -> str | None:
+        """Returns what stands in the history of a dialogue for a turn that failed; None: the dialogue ends there."""
+        del failure
+        return self.protocol.failed_text
 
     def reads_column(self, name: str) -> bool:
         """Whether scoring reads this column from the table of predictions (`Protocol.round_trip_table`)."""

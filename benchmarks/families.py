@@ -21,6 +21,7 @@ from .llavabench import LLaVABench
 from .mathvision import MathVision
 from .mathvista import MathVista
 from .mixed import Mixed
+from .mmdu import MMDU
 from .mmmu import MMMU
 from .mmt import MMTBench
 from .mmvet import MMVet
@@ -86,6 +87,7 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "InfoVQA_TEST": partial(_short_answer, metric="anls"),
         "InfoVQA_VAL": partial(_short_answer, metric="anls"),
         "LLaVABench": LLaVABench,
+        "MMDU": MMDU,
         "MME": MME,
         "MMVet": MMVet,
         "MTVQA_TEST": MTVQA,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 import io
@@ -29,8 +30,8 @@ from eyechart.benchmarks.scoring_run import make_submission, make_submission_asy
 from eyechart.benchmarks.vcr import VCR
 from eyechart.engine.media import load_image
 from eyechart.errors import DataError, MediaError
-from eyechart.messages import Image, Part, Text
-from eyechart.records import ScoreResult, Table
+from eyechart.messages import Image, Message, Part, Text
+from eyechart.records import Failure, ScoreResult, Table
 from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.letters import read_letter
 from eyechart.scoring.protocol import VLMEVAL
@@ -43,7 +44,6 @@ GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "gold
 LATER_NAMES = """
     DUDE
     MMBench-Video
-    MMDU
     MMLongBench_DOC
     MVBench
     MVBench_MP4
@@ -89,7 +89,9 @@ CASE_KEYS = """
     table_columns
 """
 SHOWN_CHARACTERS = 60  # of an answer, as golden cases show it where they tell what was read
-OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
+OTHER_FILES = frozenset(
+    {"chat_flow.json", "index_map.json", "official_server.json", "other_judge.json", "reading.json"}
+)
 
 CUT = 200  # characters of a long text that a case holds
 
@@ -168,6 +170,9 @@ def test_prompts(path: Path, tmp_path: Path):
     dataset = path.name.replace("prompts", "dataset").replace(".json", ".tsv")
     variants = {"prompts": VLMEVAL, "prompts_localized": replace(VLMEVAL, localize_above_bytes=0)}
     expected = json.loads(path.read_text(encoding="utf-8"))
+    if any("role" in part for parts in expected.values() for part in parts):
+        check_dialogues(loaded(path.parent, tmp_path), expected)
+        return
     # Where the reference crashed a clear error is right, and so is a prompt.
     crashed = {index for index, parts in expected.items() if any(part["type"] == "error" for part in parts)}
     if (path.parent / dataset).exists():
@@ -187,6 +192,47 @@ def test_prompts(path: Path, tmp_path: Path):
     assert len(bench) == len(expected)
     for index in expected.keys() - crashed:
         assert built[index] == [trimmed(part) for part in expected[index]], index
+
+
+def check_dialogues(bench: Benchmark, expected: dict[str, Any]) -> None:
+    """Compares whole dialogues; in the reference's prompts the right answers stand where the model's own will."""
+    assert len(bench) == len(expected)
+    for sample in bench.samples():
+        said = expected[sample.index]
+        *answers, last = [said_as_text(turn["content"]) for turn in said if turn["role"] == "assistant"]
+        assert (bench.turns(sample), last) == (len(answers) + 1, ast.literal_eval(str(sample.cells["answer"]))[-1])
+        assert bench.prompt(sample) == bench.turn_prompt(sample, ())
+        assert [shown_message(m) for m in bench.turn_prompt(sample, answers)] == [
+            shown_turn(turn) for turn in said[:-1]
+        ]
+
+
+@pytest.mark.parametrize("path", files("chat_flow.json"))
+def test_dialogue(path: Path, tmp_path: Path):
+    """What the model is given turn by turn, where its second turn always fails."""
+    flow = json.loads(path.read_text(encoding="utf-8"))
+    bench = loaded(path.parent, tmp_path)
+    for sample in bench.samples():
+        answers: list[str] = []
+        for turns in flow[sample.index]["turns_seen"]:
+            assert [shown_message(m) for m in bench.turn_prompt(sample, answers)] == [shown_turn(t) for t in turns]
+            failed = bench.failed_turn(Failure("MediaError", "boom", "prepare"))
+            answers.append(failed if len(answers) == 1 and failed else f"model answer {len(answers) + 1}")
+        assert (answers, len(answers)) == (flow[sample.index]["answers"], bench.turns(sample))
+
+
+def said_as_text(content: str | list[dict[str, Any]]) -> str:
+    return content if isinstance(content, str) else "".join(part["value"] for part in content)
+
+
+def shown_turn(turn: dict[str, Any]) -> dict[str, Any]:
+    content = turn["content"]
+    parts = [{"type": "text", "value": content}] if isinstance(content, str) else [trimmed(part) for part in content]
+    return {"role": turn["role"], "parts": parts}
+
+
+def shown_message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "parts": [shown(part) for part in message.parts]}
 
 
 def shown(part: Part) -> dict[str, Any]:
