@@ -84,11 +84,14 @@ class Benchmark(ABC):
         plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
         needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
             ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
+        is_dialogue: whether a sample takes several requests (`turns`), each with the answers to those before it. The
+            answer to be scored is then a list (`scoring.dialogues`), with None for turns without an answer.
         submits_readings: whether the file for its own server says what answers were read as, and not only the answers.
     """
 
     plots_categories: ClassVar[bool] = False
     needs_judge: ClassVar[bool] = False
+    is_dialogue: ClassVar[bool] = False
     submits_readings: ClassVar[bool] = False
 
     def __init__(self, name: str, source: Source, protocol: Protocol) -> None:
@@ -126,7 +129,7 @@ class Benchmark(ABC):
         """
 
     def turns(self, sample: Sample) -> int:
-        """Returns how many requests a sample takes, one after the other: more than one in a dialogue.
+        """Returns how many requests a sample takes, one after the other: those of a dialogue.
 
         Raises:
             DataError: the row does not say it.

@@ -42,6 +42,7 @@ class MMDU(OpenEnded):
     Overall Score of its turns.
     """
 
+    is_dialogue = True
     shown = ("answer",)
     ungraded: ClassVar[Mapping[str, Any]] = MappingProxyType({"res": (), "log": ""})
 
