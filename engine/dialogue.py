@@ -65,7 +65,7 @@ def whole_of(benchmark: Benchmark, turns: int, said: Sequence[Said]) -> Said | N
     """
     if not is_over(benchmark, turns, said):
         return None
-    texts = history(benchmark, said)
+    texts = history(benchmark, said[:turns])  # a benchmark file that has changed may have fewer turns than before
     if texts[0] is None:
         return said[0]
     return turns_text([*texts, *[None] * (turns - len(texts))])

@@ -158,6 +158,9 @@ class Preparer:
 
         An empty list means that only answered rows were met this time; None that there are no more rows. A benchmark
         file that breaks off ends its job with `JobProgress.error`.
+
+        Raises:
+            StorageError: the journal, in which the turns of a dialogue stand, cannot be read.
         """
         with self._lock:
             rows = self._take(most)
@@ -217,7 +220,7 @@ class Preparer:
         """Prepares the first turn that has no answer yet, or whose answer was said upon something else than now."""
         turns = turns_of(job.benchmark, sample)
         entry = job.stored(sample)
-        stored = read_turns(job.commit.path, entry)
+        stored = read_turns(job.commit.path, entry)[:turns]
         lines = tuple(takewhile(lambda line: self._fits(job, sample, stored, line), stored))
         over = is_over(job.benchmark, turns, [said_in(line) for line in lines])
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,7 @@ from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
 from eyechart.records import Cell, Judgement, Prediction, Reply, Sample, Table
-from eyechart.scoring.dialogues import turns_text
+from eyechart.scoring.dialogues import read_turns, turns_text
 from eyechart.scoring.judge import Judge, JudgeRequest
 from eyechart.scoring.protocol import EYECHART, Protocol
 
@@ -117,6 +118,26 @@ class DialogueBenchmark(MemoryBenchmark):
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         right = prediction == turns_text([f"a{sample.row}.{turn}" for turn in range(3)])
         return Scored(sample, {"rule": "equal"}, float(right))
+
+
+class JudgedDialogues(DialogueBenchmark):
+    """The judge is asked ``<row>.<turn>/<answer>`` about each answer; all have to be right."""
+
+    needs_judge = True
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        if prediction is None:
+            return Scored(sample, {"rule": "failed"}, 0.0, failed=True)
+        return Scored(sample, {"rule": "needs judge"}, math.nan)
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        right = []
+        for turn, answer in enumerate(read_turns(prediction)):
+            text = f"{sample.row}.{turn}/{answer}"
+            fields = {"answer": str(answer)}
+            if answer is not None:
+                right.append(await judge(JudgeRequest(self.name, sample.index, turn, "own@1", text, fields=fields)))
+        return Scored(sample, {"rule": "judge"}, float(right == ["yes"] * 3))
 
 
 def reply_to_last(text: str) -> str:

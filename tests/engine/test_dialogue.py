@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import DialogueBenchmark, Rig, ScriptedModel, reply_to_last
+from fakes import DialogueBenchmark, JudgedDialogues, Rig, ScriptedModel, StagedRig, reply_to_last
 
 from eyechart.engine.dialogue import turns_of, whole_of, without_oldest
 from eyechart.engine.journal import Journal, encode_line, read_ledger, read_predictions
@@ -17,7 +17,7 @@ from eyechart.engine.replicas import Fleet, Replica
 from eyechart.engine.tally import Tally, tally
 from eyechart.errors import BadRequest, ContextOverflow, RateLimited, Transport
 from eyechart.messages import Message, Text
-from eyechart.records import Failure, Prediction
+from eyechart.records import Failure, Prediction, Sample
 from eyechart.scoring.dialogues import turns_text
 from eyechart.scoring.protocol import FAILED_TEXT, VLMEVAL
 
@@ -70,16 +70,15 @@ async def test_every_turn_is_asked_upon_the_models_own_answers(tmp_path: Path) -
 
 
 @pytest.mark.anyio
-async def test_a_dialogue_is_finished_before_others_begin(tmp_path: Path) -> None:
-    done = rig(tmp_path, model(), 6, limits=Limits(2))
+async def test_dialogues_that_have_begun_go_before_those_that_have_not(tmp_path: Path) -> None:
+    done = rig(tmp_path, model(), 20, limits=Limits(2))
     await done.run()
     order = [(line.index, line.turn) for line in done.lines()]
-    assert [index for index, k in order if k == 2] == [str(row) for row in range(6)]
-    first = {index: order.index((index, 0)) for index in "012345"}
-    last = {index: order.index((index, 2)) for index in "012345"}
-    begun = [sum(first[i] < position < last[i] for i in "012345") for position in range(len(order))]
-    assert max(begun) <= 3, "those in flight, and one that took a slot while a turn was prepared"
+    spans = [(order.index((str(row), 0)), order.index((str(row), 2))) for row in range(20)]
+    begun = [sum(first <= position < last for first, last in spans) for position in range(len(order))]
+    assert max(begun) <= 4, "two in flight, and two that lost their slots while their next turns were prepared"
     assert done.model.peak == 2
+    assert 30 <= done.seconds < 31, "60 turns, two at a time"
 
 
 @pytest.mark.anyio
@@ -113,6 +112,19 @@ async def test_a_dialogue_goes_on_where_it_stopped(tmp_path: Path, kept: int, se
     await again.run()
     assert again.model.asked == [turn(0, k) for k in range(kept, 3)]
     assert counted(again).answers == {"0": said(0, "ok", "ok", "ok")}
+
+
+@pytest.mark.anyio
+async def test_turns_that_a_benchmark_has_no_more_are_left_out(tmp_path: Path) -> None:
+    class Shorter(DialogueBenchmark):
+        def turns(self, sample: Sample) -> int:
+            return 2
+
+    await rig(tmp_path, model(), 1).run()
+    again = Rig(tmp_path, model(), Shorter(1), setup="s2")
+    await again.run()
+    assert again.model.asked == []
+    assert counted(again).answers == {"0": said(0, "ok", "ok")}
 
 
 @pytest.mark.anyio
@@ -252,6 +264,53 @@ def test_what_is_left_of_a_conversation() -> None:
     assert without_oldest([system, *talk], 2) == [system, *talk[3:]]
 
 
+# -- judging -------------------------------------------------------------------------------------------------------
+
+
+def judge_says(text: str = "yes") -> ScriptedModel:
+    return ScriptedModel(answer=lambda _: text)
+
+
+@pytest.mark.anyio
+async def test_dialogues_are_judged_while_others_are_asked(tmp_path: Path) -> None:
+    done = StagedRig(tmp_path, model(), JudgedDialogues(40), judge_says())
+    await done.run()
+    assert sorted(done.judged) == sorted(f"{row}.{k}/a{row}.{k}" for row in range(40) for k in range(3))
+    assert done.judged_s < 45, "120 turns and 120 verdicts, 4 of each at a time, 1 s each"
+    assert done.entry is not None
+    assert done.entry.score is not None
+    assert (done.entry.score.table[0]["Overall"], done.progress[0].score) == (1.0, 1.0)
+    again = StagedRig(tmp_path, model(), JudgedDialogues(40), judge_says("no"))
+    await again.run()
+    assert (again.model.asked, again.judged) == ([], [])
+
+
+@pytest.mark.anyio
+async def test_answers_before_a_failed_turn_are_judged_once(tmp_path: Path) -> None:
+    script = {turn(0, 2): [BadRequest("no", status=400)]}
+    failed = StagedRig(tmp_path, model(script=script), JudgedDialogues(1), judge_says())
+    await failed.run()
+    assert failed.judged == ["0.0/a0.0", "0.1/a0.1"]
+    assert failed.entry is not None
+    assert failed.entry.tally.failed == 1
+    again = StagedRig(tmp_path, model(), JudgedDialogues(1), judge_says())
+    await again.run()
+    assert (again.model.asked, again.judged) == ([turn(0, 2)], ["0.2/a0.2"])
+
+
+@pytest.mark.anyio
+async def test_dialogues_of_an_earlier_run_are_judged_whole(tmp_path: Path) -> None:
+    asked = Rig(tmp_path, model(), JudgedDialogues(3))
+    await asked.run()
+    (tmp_path / "Memory.jsonl").rename(tmp_path / "predictions.jsonl")
+    for setup in ("s1", "s2"):
+        later = StagedRig(tmp_path, model(), JudgedDialogues(3), judge_says(), setup=setup)
+        await later.run()
+        assert later.model.asked == []
+        assert sorted(later.judged) == sorted(f"{row}.{k}/a{row}.{k}" for row in range(3) for k in range(3))
+        (tmp_path / "judgements.jsonl").unlink()
+
+
 # -- replicas ------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +337,13 @@ async def test_a_dialogue_moves_on_when_its_replica_is_gone(tmp_path: Path) -> N
     await done.run()
     assert counted(done).answers == {"0": said(0, "ok", "ok", "ok")}
     assert (gone.asked, well.asked) == ([turn(0, 0), turn(0, 1)], [turn(0, 1), turn(0, 2)])
+
+
+@pytest.mark.anyio
+async def test_a_conversation_that_does_not_fit_is_shortened_where_it_is(tmp_path: Path) -> None:
+    home, other = model(script={turn(0, 1): [TOO_LONG]}), model()
+    await rig(tmp_path, home, 1, fleet=fleet(home, other)).run()
+    assert (home.asked, other.asked) == ([turn(0, 0), turn(0, 1), "q0.1", "q0.1a0.1q0.2"], [])
 
 
 @pytest.mark.anyio
