@@ -152,7 +152,10 @@ class Benchmark(ABC):
         return self.prompt(sample)
 
     def failed_turn(self, failure: Failure) -> str | None:
-        """Returns what stands in the history of a dialogue for a turn that failed; None: the dialogue ends there."""
+        """Returns what stands in the history of a dialogue for a turn that failed.
+
+        None, where the protocol has no text for a failed request: the dialogue ends there.
+        """
         del failure
         return self.protocol.failed_text
 

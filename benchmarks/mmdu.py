@@ -14,7 +14,6 @@ from ..records import Cell, Failure, Sample, Table
 from ..scoring.dialogues import read_turns
 from ..scoring.judge import Judge
 from ..scoring.mmdu import BEST, GradedTurn, Grades, ask_turn, grade_value, no_grades, read_grades, turn_table
-from ..scoring.protocol import FAILED_TEXT
 from ..scoring.rubrics.mmdu import DIMENSIONS
 from .base import Scored
 from .open_ended import OpenEnded
@@ -23,7 +22,7 @@ from .prompts import no_question
 __all__ = ["MMDU"]
 
 _PICTURE: Final = "<ImageHere>"
-_NOTHING_FITS: Final = f"{FAILED_TEXT}: Failed with all possible conversation turns."
+_NOTHING_FITS: Final = ": Failed with all possible conversation turns."
 _RAISED: Final = frozenset({"ContextOverflow", "Timeout", "Transport"})
 """Failures that the reference's client meets as exceptions, upon which it tries without the oldest turns."""
 _OVERALL: Final = DIMENSIONS[-1]
@@ -80,11 +79,12 @@ class MMDU(OpenEnded):
 
     def failed_turn(self, failure: Failure) -> str | None:
         """Returns the text that stands for the answer of a turn that failed; None ends the dialogue there."""
-        if self.protocol.failed_text is None:
+        text = self.protocol.failed_text
+        if text is None:
             return None
         if failure.stage == "prepare":
-            return f"{self.protocol.failed_text}{failure.message}"
-        return _NOTHING_FITS if failure.kind in _RAISED else self.protocol.failed_text
+            return f"{text}{failure.message}"
+        return f"{text}{_NOTHING_FITS}" if failure.kind in _RAISED else text
 
     def stored(self, samples: Sequence[Sample], answers: Sequence[Cell]) -> tuple[list[Sample], list[Cell]]:
         """Returns them as they are: lists pass a spreadsheet unchanged, but for those too long for a cell of it."""

@@ -35,6 +35,8 @@ Grades = Mapping[str, Cell]
 _BRACES: Final = re.compile(r"\{[^{}]*\}")
 _MOST_DICTIONARIES: Final = 20
 _LONGEST_NUMBER: Final = 400
+_LONGEST_DICTIONARY: Final = 10_000
+"""Characters of the longest dictionary whose values are calculated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def read_grades(reply: str, *, between_braces: bool) -> Grades:
 def _json(text: str) -> dict[str, Cell] | None:
     try:
         value: dict[str, object] = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return {name: _cell(item) for name, item in value.items()}
 
@@ -145,6 +147,8 @@ def _calculated(text: str) -> dict[object, object] | None:
 
 
 def _tree(text: str) -> ast.expr | None:
+    if len(text) > _LONGEST_DICTIONARY:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -59,6 +59,8 @@ def test_braces_of_the_reference_and_of_a_reader(reply: str, told: str | None, c
 @example("{'Creativity': '\\d'}", True)
 @example("{'Creativity': 5or 6}", True)
 @example("{" * 2000, False)
+@example("{" + '"Creativity": ' + "[" * 50_000 + "}", False)
+@example("{1: 1+1, " + "2: 1+1, " * 50_000 + "}", True)
 @example("{'Creativity': 9**9**9**9}", True)
 def test_whatever_the_judge_says(reply: str, between_braces: bool):
     grades = read(reply, between_braces=between_braces)
