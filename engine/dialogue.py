@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from ..benchmarks.base import Benchmark
-from ..errors import DataError, StorageError
+from ..errors import DataError
 from ..messages import Message
 from ..records import Failure, Prediction, Sample
 from ..scoring.dialogues import turns_text
@@ -90,22 +89,16 @@ def without_oldest(messages: Sequence[Message], count: int) -> list[Message]:
     return kept
 
 
-def read_turns(path: Path, latest: Entry | None) -> list[Prediction]:
-    """Reads the lines of a sample again, up to the first that is none any more. Blocking.
+def read_turns(file: BinaryIO, latest: Entry) -> list[Prediction]:
+    """Reads the lines of a sample in an open journal again, up to the first that is none any more. Blocking.
 
     Raises:
-        StorageError: the journal cannot be read.
+        OSError: the file cannot be read.
     """
     lines: list[Prediction] = []
-    if latest is None:
-        return lines
-    try:
-        with path.open("rb") as file:
-            for entry in chain(latest):
-                line = read_answer(file, entry)
-                if line is None:
-                    break
-                lines.append(line)
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    for entry in chain(latest):
+        line = read_answer(file, entry)
+        if line is None:
+            break
+        lines.append(line)
     return lines

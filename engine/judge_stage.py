@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import anyio
 from anyio import create_task_group, to_thread
 
-from ..errors import DataError, StorageError
+from ..errors import DataError
 from ..records import Prediction, Sample
 from .hearing import Hearing
 from .hearing_room import Case, HearingRoom, Verdict
@@ -146,7 +146,7 @@ class JudgeStage:
                     picked = [self._reread.popleft() for _ in range(min(_CHUNK, len(self._reread)))]
                     answers = await to_thread.run_sync(self._read, iter(picked))
                     await self._take(answers or ())
-        except (DataError, StorageError):
+        except (DataError, OSError):
             return  # whoever asks the rows, or scores the answers, says so
 
     async def _take(self, answers: Sequence[tuple[Sample, Prediction]]) -> None:
@@ -175,10 +175,11 @@ class JudgeStage:
 
         Raises:
             DataError: the benchmark's file breaks off.
-            StorageError: the journal cannot be read.
+            OSError: the journal cannot be read.
         """
         picked = list(islice(stored, _CHUNK))
         if not picked:
             return None
-        read = [(sample, self._job.answer(sample, entry)) for sample, entry in picked]
+        with self._job.commit.path.open("rb") as file:
+            read = [(sample, self._job.answer(file, sample, entry)) for sample, entry in picked]
         return [(sample, prediction) for sample, prediction in read if prediction is not None]

@@ -6,17 +6,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
+from typing import BinaryIO
 
 from ..adapters.base import Model, Request
 from ..benchmarks.base import Benchmark
-from ..errors import DataError, MediaError
+from ..errors import DataError, MediaError, StorageError
 from ..messages import Message
 from ..records import Failure, Prediction, Sample
 from .chain import chain
 from .commit import GroupCommit
 from .dialogue import history, is_over, read_turns, said_in, turns_of, whole_line, without_oldest
 from .fingerprint import Fingerprinter
-from .journal import Entry, Ledger
+from .journal import Entry, Ledger, read_answer
 from .progress import JobProgress
 from .replicas import Replica
 from .retry import Attempts
@@ -81,15 +82,15 @@ class Job:
         """Whether an entry holds still if what it was said upon does."""
         return self.setup is not None and entry.setup == self.setup
 
-    def answer(self, sample: Sample, entry: Entry) -> Prediction | None:
+    def answer(self, journal: BinaryIO, sample: Sample, entry: Entry) -> Prediction | None:
         """Reads an answer again, of a dialogue that is over all turns as one; None where it is gone. Blocking.
 
         Raises:
-            StorageError: the journal cannot be read.
+            OSError: the journal cannot be read.
         """
-        lines = read_turns(self.commit.path, entry)
         if not self.benchmark.is_dialogue:
-            return lines[-1] if lines else None
+            return read_answer(journal, entry)
+        lines = read_turns(journal, entry)
         turns = turns_of(self.benchmark, sample)
         over = is_over(self.benchmark, turns, [said_in(line) for line in lines])
         return whole_line(self.benchmark, turns, lines) if over else None
@@ -220,7 +221,7 @@ class Preparer:
         """Prepares the first turn that has no answer yet, or whose answer was said upon something else than now."""
         turns = turns_of(job.benchmark, sample)
         entry = job.stored(sample)
-        stored = read_turns(job.commit.path, entry)[:turns]
+        stored = self._stored_turns(job, entry)[:turns]
         lines = tuple(takewhile(lambda line: self._fits(job, sample, stored, line), stored))
         over = is_over(job.benchmark, turns, [said_in(line) for line in lines])
         with self._lock:
@@ -231,6 +232,17 @@ class Preparer:
                 job.reused(sample, entry)
             return None
         return self._turn(job, sample, lines, turns, lines[-1].left_out if lines else 0)
+
+    @staticmethod
+    def _stored_turns(job: Job, entry: Entry | None) -> list[Prediction]:
+        if entry is None:
+            return []
+        path = job.commit.path
+        try:
+            with path.open("rb") as journal:
+                return read_turns(journal, entry)
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
     def _fits(self, job: Job, sample: Sample, stored: Sequence[Prediction], line: Prediction) -> bool:
         if job.setup is not None and line.setup == job.setup:
