@@ -85,7 +85,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One line of a predictions journal: the answer to one sample, or the failure to get one.
+    """One line of a predictions journal: the answer to one sample or turn of a dialogue, or the failure to get one.
 
     Attributes:
         index: index of the sample.
@@ -101,6 +101,8 @@ class Prediction:
         at: when it was written, ISO 8601 in UTC.
         setup: hash of model, protocol and benchmark file as they were (engine/fingerprint.py): where it is unchanged,
             the fingerprint need not be computed again to be trusted.
+        turn: which turn of a dialogue it answers, from 0.
+        left_out: how many of the oldest turns were left out of the request, for want of room in the model's context.
     """
 
     index: str
@@ -115,6 +117,8 @@ class Prediction:
     attempts: int = 0
     at: str = ""
     setup: str | None = None
+    turn: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from typing import Protocol as Interface
 
 from ..messages import Image, Message
-from ..records import Cell, Sample, Table
+from ..records import Cell, Failure, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
@@ -84,12 +84,15 @@ class Benchmark(ABC):
         plots_categories: whether reports plot the accuracy of its categories, which stand in order and in percent.
         needs_judge: whether no answer can be scored without a judge. `score` then leaves answers open, with the rule
             ``needs judge`` and points NaN, and `table` refuses to be built over open ones.
+        is_dialogue: whether a sample takes several requests (`turns`), each with the answers to those before it. The
+            answer to be scored is then a list (`scoring.dialogues`), with None for turns without an answer.
         submits_readings: whether the file for its own server says what answers were read as, and not only the answers.
         system: system messages that every prompt begins with (`Protocol.keep_system_prompt`).
     """
 
     plots_categories: ClassVar[bool] = False
     needs_judge: ClassVar[bool] = False
+    is_dialogue: ClassVar[bool] = False
     submits_readings: ClassVar[bool] = False
     system: ClassVar[tuple[Message, ...]] = ()
 
@@ -154,6 +157,37 @@ class Benchmark(ABC):
             MediaError: a picture that the prompt shows is missing.
             DataError: the row lacks what the prompt needs.
         """
+
+    def turns(self, sample: Sample) -> int:
+        """Returns how many requests a sample takes, one after the other: those of a dialogue.
+
+        Raises:
+            DataError: the row does not say it.
+        """
+        del sample
+        return 1
+
+    def turn_prompt(self, sample: Sample, answers: Sequence[str]) -> list[Message]:
+        """Builds what the model is asked in a later turn of a dialogue: all that was said so far, and what is next.
+
+        Args:
+            sample: the dialogue.
+            answers: what the model said in the turns before; none for the first turn, which is `prompt`.
+
+        Raises:
+            MediaError: a picture that the prompt shows is missing.
+            DataError: the row lacks what the prompt needs.
+        """
+        del answers
+        return self.prompt(sample)
+
+    def failed_turn(self, failure: Failure) -> str | None:
+        """Returns what stands in the history of a dialogue for a turn that failed.
+
+        None, where the protocol has no text for a failed request: the dialogue ends there.
+        """
+        del failure
+        return self.protocol.failed_text
 
     def reads_column(self, name: str) -> bool:
         """Whether scoring reads this column from the table of predictions (`Protocol.round_trip_table`)."""

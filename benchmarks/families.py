@@ -24,6 +24,7 @@ from .mathvista import MathVista
 from .mixed import Mixed
 from .mmbench_video import MMBenchVideo
 from .mmbench_video_pack import PackedMMBenchVideo
+from .mmdu import MMDU
 from .mmmu import MMMU
 from .mmt import MMTBench
 from .mmvet import MMVet
@@ -108,6 +109,7 @@ FAMILIES: Final[Mapping[str, _Builder]] = MappingProxyType(
         "InfoVQA_TEST": partial(_short_answer, metric="anls"),
         "InfoVQA_VAL": partial(_short_answer, metric="anls"),
         "LLaVABench": LLaVABench,
+        "MMDU": MMDU,
         "MathVision": MathVision,
         "MathVision_MINI": MathVision,
         "MathVista_MINI": MathVista,

@@ -18,6 +18,7 @@ from ..benchmarks.scoring_run import SCORING_FAULTS, make_submission, score_samp
 from ..errors import DataError
 from ..records import Sample, ScoreResult
 from .chart import CHART, categories, svg_chart
+from .dialogue import turns_of, whole_of
 from .files import write_bytes, write_json
 from .journal import read_predictions
 from .judge_desk import JudgeDesk
@@ -113,7 +114,12 @@ def counted(model: str, benchmark: Benchmark, job_dir: Path, limit: int | None) 
         samples = list(islice(benchmark.samples(), limit))
     except DataError as error:
         return Entry(model, benchmark.name, 0, tally(read_predictions(job_dir / PREDICTIONS)), error=str(error)), []
-    counted = tally(read_predictions(job_dir / PREDICTIONS), {sample.index for sample in samples})
+    lines = read_predictions(job_dir / PREDICTIONS)
+    if benchmark.is_dialogue:
+        turns = {sample.index: turns_of(benchmark, sample) for sample in samples}
+        counted = tally(lines, turns, talk=lambda index, said: whole_of(benchmark, turns[index], said))
+    else:
+        counted = tally(lines, {sample.index for sample in samples})
     answered = [sample for sample in samples if sample.index in counted.answers]
     return Entry(model, benchmark.name, len(samples), counted, len(samples) - len(answered)), answered
 

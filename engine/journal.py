@@ -16,6 +16,7 @@ import orjson
 
 from ..errors import StorageError
 from ..records import Failure, Prediction, Usage
+from .chain import turn_before
 from .files import cannot_write, sync
 
 __all__ = [
@@ -48,17 +49,21 @@ class Entry:
         setup: see `Prediction.setup`.
         ok: an answer; False for a recorded failure.
         offset: where its line begins in the file.
+        turn: which turn of a dialogue it answers, from 0.
+        before: the entry of the turn before.
     """
 
     fingerprint: str
     setup: str | None
     ok: bool
     offset: int = 0
+    turn: int = 0
+    before: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The latest entry of each sample in a journal.
+    """The latest entry of each sample in a journal, that of a dialogue's last turn.
 
     Attributes:
         entries: by sample index and repeat; a later line replaces an earlier one.
@@ -88,6 +93,8 @@ def encode_line(prediction: Prediction) -> bytes:
         "latency_s": None if prediction.latency_s is None else round(prediction.latency_s, 4),
         "attempts": prediction.attempts,
         "at": prediction.at,
+        "turn": prediction.turn or None,
+        "left_out": prediction.left_out or None,
     }
     return json_line(record)
 
@@ -135,7 +142,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     if not (isinstance(record.get("prediction"), str) or isinstance(record.get("failure"), dict)):
         return None
-    return record if isinstance(record.setdefault("repeat", 0), int) else None
+    numbers = (record.setdefault("repeat", 0), record.setdefault("turn", 0))
+    return record if all(isinstance(number, int) for number in numbers) else None
 
 
 def _prediction(record: dict[str, Any]) -> Prediction:
@@ -154,6 +162,8 @@ def _prediction(record: dict[str, Any]) -> Prediction:
         attempts=of_kind(int, record.get("attempts")) or 0,
         at=of_kind(str, record.get("at")) or "",
         setup=of_kind(str, record.get("setup")),
+        turn=record["turn"],
+        left_out=of_kind(int, record.get("left_out")) or 0,
     )
 
 
@@ -237,12 +247,18 @@ def read_ledger(path: Path) -> Ledger:
             bad.append(number)
             continue
         lines += 1
+        key, turn = (record["index"], record["repeat"]), record["turn"]
+        before = turn_before(entries.get(key), turn) if turn else None
+        if turn and before is None:
+            continue  # the answers that it was said upon are lost
         setup = record.get("setup")
-        entries[record["index"], record["repeat"]] = Entry(
+        entries[key] = Entry(
             record["fingerprint"],
             setups.setdefault(setup, setup) if isinstance(setup, str) else None,
             not isinstance(record.get("failure"), dict),
             offset,
+            turn,
+            before,
         )
     return Ledger(entries, lines, tuple(bad), torn)
 

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..records import Prediction, Sample
 from .hearing import Hearing
 from .hearing_room import Case, HearingRoom, Verdict
-from .journal import Entry, read_answer
+from .journal import Entry
 from .judge_desk import JudgeDesk
 from .judge_units import Unit, Units, weight
 from .prepare import Job
@@ -181,5 +181,5 @@ class JudgeStage:
         if not picked:
             return None
         with self._job.commit.path.open("rb") as file:
-            read = [(sample, read_answer(file, entry)) for sample, entry in picked]
+            read = [(sample, self._job.answer(file, sample, entry)) for sample, entry in picked]
         return [(sample, prediction) for sample, prediction in read if prediction is not None]

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -20,8 +21,9 @@ from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
 
 from ..adapters.base import Request
 from ..benchmarks.scoring_run import SCORING_FAULTS, score_one
-from ..errors import DataError, EmptyAnswer, EndpointError
+from ..errors import ContextOverflow, DataError, EmptyAnswer, EndpointError
 from ..records import Failure, Prediction, Reply
+from .dialogue import is_over, said_in, whole_line
 from .journal import encode_line
 from .prepare import Item, Job, Preparer
 from .replicas import Fleet, Replica
@@ -81,6 +83,8 @@ class Pipeline:
         self._tries = Tries(fleet, policy, health)
         self._settings = settings
         self._ready: deque[Item] = deque()
+        self._turns: deque[Item] = deque()
+        self._threads = CapacityLimiter(settings.prepare_threads)
         self._later: list[tuple[float, int, Item]] = []
         self._order = count()
         self._alive = 0
@@ -102,9 +106,8 @@ class Pipeline:
             tasks.start_soon(self._watch, stop, tasks.cancel_scope)
             async with create_task_group() as work:
                 self._feeding = self._settings.prepare_threads
-                limiter = CapacityLimiter(self._feeding)
                 for _ in range(self._feeding):
-                    work.start_soon(self._feed, limiter)
+                    work.start_soon(self._feed)
                 await self._dispatch(work)
             tasks.cancel_scope.cancel()
 
@@ -125,7 +128,7 @@ class Pipeline:
         # Big requests, as of many frames: as many as are asked at a time, and none in store.
         return self._alive < self._fleet.reach and self._alive_bytes < self._settings.most_bytes
 
-    async def _feed(self, limiter: CapacityLimiter) -> None:
+    async def _feed(self) -> None:
         batch = 1  # the first request should leave at once
         while not self._stopping:
             if not self._has_room():
@@ -134,7 +137,7 @@ class Pipeline:
                 await self._room.wait()
                 continue
             began = anyio.current_time()
-            items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=limiter)
+            items = await to_thread.run_sync(self._preparer.next_batch, batch, limiter=self._threads)
             if items is None:
                 break
             size = sum(item.size for item in items)
@@ -149,6 +152,15 @@ class Pipeline:
         self._feeding -= 1
         self._wake.set()
 
+    async def _go_on(self, item: Item, prepare: Callable[[], Item]) -> None:
+        """Prepares what a dialogue is asked next; it goes before the samples that have not begun yet."""
+        if self._stopping:
+            return
+        following = await to_thread.run_sync(prepare, limiter=self._threads)
+        self._alive_bytes += following.size - item.size
+        self._turns.append(following)
+        self._wake.set()
+
     # -- asking ------------------------------------------------------------------------------------------------------
 
     async def _dispatch(self, work: anyio.abc.TaskGroup) -> None:
@@ -157,9 +169,9 @@ class Pipeline:
             item, wait = self._next(now)
             if item is not None:
                 if (request := item.request) is None:
-                    work.start_soon(self._record, item, self._prediction(item, failure=item.failure))
+                    work.start_soon(self._give_up, item)
                 else:
-                    replica = self._fleet.pick(now, unwanted=item.failed_at)
+                    replica = self._fleet.pick(now, wanted=item.wanted, unwanted=item.failed_at)
                     work.start_soon(self._handle, item, request, replica, replica.gate.leave(now))
             elif wait is None:
                 return
@@ -170,7 +182,7 @@ class Pipeline:
 
     def _why(self, now: float) -> str:
         """Names what nothing can leave for."""
-        if self._ready or self._later or self._feeding:
+        if self._ready or self._turns or self._later or self._feeding:
             reason = self._fleet.why(now)
             if reason is not None:
                 return reason
@@ -190,20 +202,29 @@ class Pipeline:
     def _next(self, now: float) -> tuple[Item | None, float | None]:
         """Returns an item that may leave now, or how long there is nothing to do; (None, None) at the end."""
         retry_in = self._later[0][0] - now if self._later else math.inf
-        if not self._ready and retry_in > 0:
-            if self._alive == 0 and self._feeding == 0:
-                return None, None
-            return None, retry_in
-        unprepared = bool(self._ready) and self._ready[0].request is None
-        if unprepared:
-            return self._ready.popleft(), 0.0
+        if not self._ready and not self._turns and retry_in > 0:
+            return None, None if self._alive == 0 and self._feeding == 0 else retry_in
+        if (first := self._first(now)) is not None:
+            return first, 0.0
         if (wait := self._fleet.wait_s(now)) > 0:
             return None, wait
         if retry_in <= 0:
             item = heapq.heappop(self._later)[2]
             item.job.progress.retrying -= 1
             return item, 0.0
+        if not self._ready:
+            return None, min(retry_in, *(self._fleet.stick_s(now, item.wanted) for item in self._turns))
         return self._ready.popleft(), 0.0
+
+    def _first(self, now: float) -> Item | None:
+        """Takes what goes before all else: what needs no slot, then the first later turn of a dialogue that has one."""
+        if self._ready and self._ready[0].request is None:
+            return self._ready.popleft()
+        for position, item in enumerate(self._turns):
+            if item.request is None or self._fleet.stick_s(now, item.wanted) <= 0:
+                del self._turns[position]
+                return item
+        return None
 
     async def _handle(self, item: Item, request: Request, replica: Replica, charged: float) -> None:
         tokens: int | None = None
@@ -217,6 +238,23 @@ class Pipeline:
         finally:
             replica.gate.arrive(anyio.current_time(), charged, tokens)
             self._wake.set()
+        if item.too_long:
+            await self._go_on(item, partial(self._preparer.shorter, item))
+        elif prediction is not None and not self._is_last(item, prediction):
+            await self._go_on(item, partial(self._preparer.next_turn, item, prediction, replica))
+
+    async def _give_up(self, item: Item) -> None:
+        """Records what could not be prepared."""
+        prediction = self._prediction(item, failure=item.failure)
+        await self._record(item, prediction)
+        if not self._is_last(item, prediction):
+            await self._go_on(item, partial(self._preparer.next_turn, item, prediction, item.wanted))
+
+    @staticmethod
+    def _is_last(item: Item, prediction: Prediction) -> bool:
+        if not item.job.benchmark.is_dialogue:
+            return True
+        return is_over(item.job.benchmark, item.turns, [said_in(line) for line in (*item.lines, prediction)])
 
     async def _ask(self, item: Item, request: Request, replica: Replica) -> Prediction | None:
         """Sends one request; None when the sample will be asked again."""
@@ -238,8 +276,11 @@ class Pipeline:
 
     def _failed(self, item: Item, replica: Replica, error: EndpointError, left_at: float) -> Prediction | None:
         now = anyio.current_time()
-        item.failed_at = replica
+        item.failed_at, item.wanted = replica, None
         wait = self._tries.failed(error, item.attempts, replica, sample=item.sample.index, now=now, left_at=left_at)
+        if isinstance(error, ContextOverflow) and item.left_out < item.turn:
+            item.too_long, item.failed_at, item.wanted = True, None, replica
+            return None
         if wait is not None:
             heapq.heappush(self._later, (now + wait, next(self._order), item))
             item.job.progress.retrying += 1
@@ -266,15 +307,22 @@ class Pipeline:
             latency_s=latency_s,
             attempts=item.attempts.sent,
             at=self._settings.utc_now().isoformat(timespec="milliseconds"),
+            turn=item.turn,
+            left_out=item.left_out,
         )
 
     async def _record(self, item: Item, prediction: Prediction) -> None:
         await item.job.commit.write(encode_line(prediction))
+        item.job.progress.note_tokens(prediction)
+        if not self._is_last(item, prediction):
+            return
         self._alive -= 1
         self._alive_bytes -= item.size
         self._room.set()
-        item.job.progress.note(prediction)
-        _tell(item, prediction)
+        lines = (*item.lines, prediction)
+        item.job.progress.note(next((line for line in lines if line.failure), prediction))
+        whole = whole_line(item.job.benchmark, item.turns, lines) if item.job.benchmark.is_dialogue else prediction
+        _tell(item, whole)
         self._wake.set()
 
 

@@ -93,11 +93,14 @@ class JobProgress:
             self.points += points
 
     def note(self, prediction: Prediction) -> None:
-        """Counts an answer or failure that has reached the journal."""
+        """Counts an answer or failure that has reached the journal, of a dialogue the last."""
         if prediction.failure:
             self.failed += 1
         else:
             self.answered += 1
+
+    def note_tokens(self, prediction: Prediction) -> None:
+        """Counts the tokens of one request that has reached the journal."""
         if prediction.usage:
             self.prompt_tokens += prediction.usage.prompt_tokens or 0
             self.completion_tokens += prediction.usage.completion_tokens or 0

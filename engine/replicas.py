@@ -9,9 +9,8 @@ and a request that failed for its sake goes to another replica at once. From tim
 to a minute, one request probes it. As long as no other replica is well, none is set aside: then what fails is the
 endpoint as a whole, and retries and patience (`engine/retry.py`) rule as they do for a single address.
 
-Dialogues, whose later turns profit from the prompt cache of the replica that answered the earlier ones, will stick to
-it through `Fleet.pick`: its `wanted` is the replica to take if it is well and may be asked. The `Model` interface needs
-to know nothing about it.
+Dialogues, whose later turns profit from the prompt cache of the replica that answered the earlier ones, stick to it
+(`Fleet.stick_s`, and `wanted` of `Fleet.pick`) as long as it is well and does not pause for long.
 """
 
 from __future__ import annotations
@@ -43,6 +42,7 @@ log = logging.getLogger("eyechart")
 _FAILURES: Final = 3
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
+_SHORT_PAUSE_S: Final = 5.0
 _MISCONFIGURED = AuthError | NotFound
 _OF_THE_REPLICA = _MISCONFIGURED | Transport | Overloaded | ServerFault | Timeout | MalformedReply
 _WORTH_ANOTHER = _MISCONFIGURED | Transport | Overloaded | RateLimited
@@ -167,6 +167,17 @@ class Fleet:
             return self.replicas[0].gate.wait_s(now)
         alone = self._all_down
         return min(replica.wait_s(now, alone=alone) for replica in self.replicas)
+
+    def stick_s(self, now: float, wanted: Replica | None) -> float:
+        """Returns seconds until a request may leave that should go to one replica: 0 for now, there or elsewhere.
+
+        It waits for a slot there (infinity while all are taken), or for a pause to be over that is short.
+        """
+        if wanted is not None and not wanted.is_down:
+            wait = wanted.gate.wait_s(now)
+            if wait <= _SHORT_PAUSE_S or math.isinf(wait):
+                return wait
+        return self.wait_s(now)
 
     def pick(self, now: float, *, wanted: Replica | None = None, unwanted: Replica | None = None) -> Replica:
         """Chooses who is asked, when `wait_s` is 0: a probe that is due, else the one with the fewest in flight.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from ..records import Prediction
+from ..records import Failure, Prediction
+from .chain import chain, turn_before
+from .dialogue import Said
 
 __all__ = ["Tally", "tally"]
 
@@ -18,7 +20,8 @@ class Tally:
     """The latest line of every sample, and sums over them.
 
     Attributes:
-        answers: by sample index: the answer's text, None for a failure.
+        answers: by sample index: the answer's text, None for a failure. Of a dialogue the text of all its turns, also
+            where one of them failed.
         failures: number of failed samples by kind.
         first_failures: message of the first failure of each kind.
         truncated: answers that ran into ``max_tokens``.
@@ -44,7 +47,7 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Number of samples whose latest line is a failure."""
+        """Number of samples whose latest line is a failure, and of dialogues with such a turn."""
         return sum(self.failures.values())
 
     def summary(self) -> dict[str, Any]:
@@ -66,21 +69,28 @@ class Tally:
 class _Line:
     """The little that must be kept of a line until it is certain that no later one replaces it."""
 
-    text: str | None
-    failure: str | None
-    message: str
+    said: Said
     truncated: bool
     prompt_tokens: int | None
     completion_tokens: int | None
     latency_s: float | None
+    turn: int
+    before: _Line | None
 
 
-def tally(predictions: Iterable[Prediction], wanted: Container[str] | None = None) -> Tally:
+def tally(
+    predictions: Iterable[Prediction],
+    wanted: Container[str] | None = None,
+    *,
+    talk: Callable[[str, Sequence[Said]], Said | None] | None = None,
+) -> Tally:
     """Counts a journal.
 
     Args:
         predictions: its lines, in order; a later line of a sample replaces an earlier one.
         wanted: indices that belong to the run; others, such as rows beyond a smaller limit, are left out.
+        talk: where samples are dialogues: returns what came of one as a whole, from its index and what came of its
+            turns; None while it is not over, so that it counts as not asked.
     """
     latest: dict[str, _Line] = {}
     requests = 0
@@ -88,28 +98,45 @@ def tally(predictions: Iterable[Prediction], wanted: Container[str] | None = Non
         if wanted is not None and p.index not in wanted:
             continue
         requests += p.attempts
+        before = turn_before(latest.get(p.index), p.turn) if p.turn else None
+        if p.turn and before is None:
+            continue
         usage = p.usage
         latest[p.index] = _Line(
-            text=p.prediction,
-            failure=p.failure.kind if p.failure else None,
-            message=p.failure.message if p.failure else "",
+            said=p.failure or p.prediction or "",
             truncated=p.finish_reason == "length",
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
             latency_s=p.latency_s,
+            turn=p.turn,
+            before=before,
         )
-    return _sum(latest, requests)
+    return _sum({index: chain(line) for index, line in latest.items()}, requests, talk or _last)
 
 
-def _sum(latest: Mapping[str, _Line], requests: int) -> Tally:
-    lines = latest.values()
-    failures = Counter(line.failure for line in lines if line.failure)
+def _last(_: str, said: Sequence[Said]) -> Said:
+    return said[-1]
+
+
+def _sum(
+    samples: Mapping[str, Sequence[_Line]], requests: int, talk: Callable[[str, Sequence[Said]], Said | None]
+) -> Tally:
+    lines = [line for turns in samples.values() for line in turns]
+    answers: dict[str, str | None] = {}
+    failures: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for index, line in latest.items():
-        if line.failure:
-            first.setdefault(line.failure, f"{index}: {line.message}")
+    for index, turns in samples.items():
+        said = [line.said for line in turns]
+        whole = talk(index, said)
+        if whole is None:
+            continue
+        answers[index] = whole if isinstance(whole, str) else None
+        failure = next((turn for turn in said if isinstance(turn, Failure)), None)
+        if failure is not None:
+            failures[failure.kind] += 1
+            first.setdefault(failure.kind, f"{index}: {failure.message}")
     return Tally(
-        answers={index: None if line.failure else line.text for index, line in latest.items()},
+        answers=answers,
         failures=dict(failures),
         first_failures=first,
         truncated=sum(line.truncated for line in lines),

@@ -16,7 +16,8 @@ class JudgeRequest:
     Attributes:
         benchmark: name of the benchmark.
         index: index of the sample whose answer is judged.
-        attempt: which try this is, from 0; the same sample is asked again when a reply cannot be read.
+        attempt: which try this is, from 0: the same sample is asked again when a reply cannot be read. In a dialogue,
+            of which every turn is judged once, the turn.
         rubric: name and version of the rubric, e.g. ``option_letter_en@1``.
         prompt: the whole text to send.
         temperature: sampling temperature of this attempt.

@@ -36,8 +36,8 @@ class Protocol:
         localize_above_bytes: benchmark files above this size have every picture re-encoded as JPEG first; None never.
         round_trip_table: predictions and the other columns pass through a spreadsheet before they are scored: ``N/A``
             becomes nothing, ``=1+1`` becomes 0, a column of numbers becomes numbers. Off: scored as answered.
-        failed_text: text that stands for a failed request when it is scored, so that it may hit by chance. None: a
-            failed or missing answer is never correct.
+        failed_text: text that stands for a failed request when it is scored, so that it may hit by chance, and in the
+            history of a dialogue. None: a failed or missing answer is never correct, and ends its dialogue.
         keep_system_prompt: a benchmark's system message stays in force for the benchmarks after it in the same run.
         empty_answer_fails: a reply without text counts as a failed request once its tries are used up. Off: after its
             tries it is an answer, an empty one.
@@ -55,10 +55,15 @@ class Protocol:
         literal_grade_pairs: LLaVABench's two grades are read only when exactly one space or comma stands in their line,
             and are taken whatever numbers they are. Off: spaces and commas around them do not matter, and a grade lies
             between 0 and 10.
-        unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet), or as -1 for both
-            answers (LLaVABench); one of which a judge's first reply tells no short answer counts as an empty one
-            (documents). Off: it is left out of the means, and counted as unparsed; for a short answer the judge is
-            asked up to five times.
+        unread_grades_count: an answer that the judge gave no readable grade counts as 0 (MMVet; MMDU, in the row
+            ``all``), or as -1 for both answers (LLaVABench); one of which a judge's first reply tells no short answer
+            counts as an empty one (documents). Off: it is left out of the means, and counted as unparsed; for a short
+            answer the judge is asked up to five times.
+        grades_between_braces: the judge's grades in MMDU are whatever Python dictionary stands between the first ``{``
+            and the last ``}`` of its reply, so that one more brace makes all of them unreadable. Off: the last
+            dictionary that names a dimension, in Python or JSON.
+        whole_grades: fractions of MMDU's grades are cut off, so that 7.9 counts as 7, and not read in a text. Off: they
+            count.
         judge_reply_limits: a judge's reply may have only as many tokens as in the reference (MMVet: 3; MathVision,
             MathVista, documents: 128). Off: as many as the judge is set to.
         captions_as_written: captions are compared by what stands between white space, capitals and punctuation
@@ -136,6 +141,8 @@ class Protocol:
     single_capability_twice: bool
     literal_grade_pairs: bool
     unread_grades_count: bool
+    grades_between_braces: bool
+    whole_grades: bool
     judge_reply_limits: bool
     captions_as_written: bool
     yes_no_between_blanks: bool
@@ -183,6 +190,8 @@ EYECHART: Final = Protocol(
     single_capability_twice=False,
     literal_grade_pairs=False,
     unread_grades_count=False,
+    grades_between_braces=False,
+    whole_grades=False,
     judge_reply_limits=False,
     captions_as_written=False,
     yes_no_between_blanks=False,
@@ -229,6 +238,8 @@ VLMEVAL: Final = Protocol(
     single_capability_twice=True,
     literal_grade_pairs=True,
     unread_grades_count=True,
+    grades_between_braces=True,
+    whole_grades=True,
     judge_reply_limits=True,
     captions_as_written=True,
     yes_no_between_blanks=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -35,8 +36,9 @@ from eyechart.engine.retry import Health, RetryPolicy
 from eyechart.errors import EndpointError, MediaError
 from eyechart.messages import Image, Message, Text
 from eyechart.records import Cell, Judgement, Prediction, Reply, Sample, Table
+from eyechart.scoring.dialogues import read_turns, turns_text
 from eyechart.scoring.judge import Judge, JudgeRequest
-from eyechart.scoring.protocol import EYECHART
+from eyechart.scoring.protocol import EYECHART, Protocol
 
 
 class MemorySource:
@@ -69,9 +71,15 @@ class MemoryBenchmark(Benchmark):
     """Right is an answer equal to `answer`; rows in `unreadable` cannot be prepared."""
 
     def __init__(
-        self, n: int, *, name: str = "Memory", suffix: str = "", unreadable: frozenset[int] = frozenset()
+        self,
+        n: int,
+        *,
+        name: str = "Memory",
+        suffix: str = "",
+        unreadable: frozenset[int] = frozenset(),
+        protocol: Protocol = EYECHART,
     ) -> None:
-        super().__init__(name, MemorySource(n), EYECHART)
+        super().__init__(name, MemorySource(n), protocol)
         self.suffix = suffix
         self.unreadable = unreadable
 
@@ -86,6 +94,55 @@ class MemoryBenchmark(Benchmark):
     def table(self, scored: Sequence[Scored]) -> Table:
         share = sum(s.points for s in scored) / len(scored)
         return Table(("Overall",), ({"Overall": share},), ())
+
+
+class DialogueBenchmark(MemoryBenchmark):
+    """Dialogues of three turns, ``q7.0`` to ``q7.2``; right are those whose answers are ``a7.0`` to ``a7.2``."""
+
+    is_dialogue = True
+
+    def turns(self, sample: Sample) -> int:
+        return 3
+
+    def prompt(self, sample: Sample) -> list[Message]:
+        return self.turn_prompt(sample, ())
+
+    def turn_prompt(self, sample: Sample, answers: Sequence[str]) -> list[Message]:
+        said = super().prompt(sample)
+        said[0] = Message("user", (Text(f"q{sample.row}.0{self.suffix}"),))
+        for turn, answer in enumerate(answers, 1):
+            said.append(Message("assistant", (Text(answer),)))
+            said.append(Message("user", (Text(f"q{sample.row}.{turn}{self.suffix}"),)))
+        return said
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        right = prediction == turns_text([f"a{sample.row}.{turn}" for turn in range(3)])
+        return Scored(sample, {"rule": "equal"}, float(right))
+
+
+class JudgedDialogues(DialogueBenchmark):
+    """The judge is asked ``<row>.<turn>/<answer>`` about each answer; all have to be right."""
+
+    needs_judge = True
+
+    def score(self, sample: Sample, prediction: Cell) -> Scored:
+        if prediction is None:
+            return Scored(sample, {"rule": "failed"}, 0.0, failed=True)
+        return Scored(sample, {"rule": "needs judge"}, math.nan)
+
+    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        right = []
+        for turn, answer in enumerate(read_turns(prediction)):
+            text = f"{sample.row}.{turn}/{answer}"
+            fields = {"answer": str(answer)}
+            if answer is not None:
+                right.append(await judge(JudgeRequest(self.name, sample.index, turn, "own@1", text, fields=fields)))
+        return Scored(sample, {"rule": "judge"}, float(right == ["yes"] * 3))
+
+
+def reply_to_last(text: str) -> str:
+    """Answers the last question of a conversation, ``q7.1`` with ``a7.1``."""
+    return f"a{text.rpartition('q')[2]}"
 
 
 class JudgedBenchmark(MemoryBenchmark):

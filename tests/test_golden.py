@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 import io
@@ -32,8 +33,8 @@ from eyechart.benchmarks.vcr import VCR
 from eyechart.engine.documents import Documents, page_settings
 from eyechart.engine.media import load_image
 from eyechart.errors import DataError, MediaError
-from eyechart.messages import Image, Part, Text
-from eyechart.records import ScoreResult, Table
+from eyechart.messages import Image, Message, Part, Text
+from eyechart.records import Failure, ScoreResult, Table
 from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.letters import read_letter
 from eyechart.scoring.protocol import VLMEVAL
@@ -41,12 +42,6 @@ from eyechart.scoring.words import CHARACTERS, Words, with_gaps
 from eyechart.scoring.yes_no import read_yn
 
 GOLDEN = Path(os.environ.get("EYECHART_GOLDEN") or Path(__file__).parent / "golden")
-
-# Benchmarks that arrive with later versions: the only place where golden folders are left out.
-LATER_NAMES = """
-    MMDU
-"""
-LATER = MappingProxyType(dict.fromkeys(LATER_NAMES.split(), "later"))
 
 RUBRICS = MappingProxyType({"en": "option_letter_en", "cn": "option_letter_cn", "blink": "option_letter_blink"})
 MODES = frozenset({"exact", "judge"})  # "pack" has a test of its own
@@ -89,7 +84,9 @@ CASE_KEYS = """
     table_rows
 """
 SHOWN_CHARACTERS = 60  # of an answer, as golden cases show it where they tell what was read
-OTHER_FILES = frozenset({"index_map.json", "official_server.json", "other_judge.json", "reading.json"})
+OTHER_FILES = frozenset(
+    {"chat_flow.json", "index_map.json", "official_server.json", "other_judge.json", "reading.json"}
+)
 
 # Document benchmarks: prompts of some rows alone, and how the reference puts pages together for a model of that name.
 DOCUMENTS = frozenset({"DUDE", "MMLongBench_DOC", "SLIDEVQA"})
@@ -119,7 +116,6 @@ def files(pattern: str, *, videos: bool = True) -> list[Any]:
         pytest.param(
             path,
             id=f"{folder.name}/{path.stem}",
-            marks=[pytest.mark.skip(reason=LATER[folder.name])] if folder.name in LATER else [],
         )
         for folder in folders()
         for path in sorted(folder.glob(pattern))
@@ -156,8 +152,6 @@ def test_part(name: str):
 
 @pytest.mark.parametrize("name", [f.name for f in folders()])
 def test_folder(name: str):
-    if name in LATER:
-        pytest.skip(LATER[name])
     files = [f.name for f in (GOLDEN / name).glob("*.json")]
     # Those of benchmarks on videos are read in test_golden_videos.py.
     known = r"(prompts|frames)(_[\w.]+)?\.json|test\.json" if name in VIDEOS else r"prompts(_[\w-]+)?\.json"
@@ -188,6 +182,9 @@ def test_prompts(path: Path, tmp_path: Path):
     dataset = path.name.replace("prompts", "dataset").replace(".json", ".tsv")
     variants = {"prompts": VLMEVAL, "prompts_localized": replace(VLMEVAL, localize_above_bytes=0)}
     expected = json.loads(path.read_text(encoding="utf-8"))
+    if any("role" in part for parts in expected.values() for part in parts):
+        check_dialogues(loaded(path.parent, tmp_path), expected)
+        return
     # Where the reference crashed a clear error is right, and so is a prompt.
     crashed = {index for index, parts in expected.items() if any(part["type"] == "error" for part in parts)}
     if (path.parent / dataset).exists():
@@ -222,6 +219,47 @@ def check_documents(path: Path, tmp_path: Path) -> None:
     assert built.keys() == expected.keys()
     for index, parts in expected.items():
         assert built[index] == [trimmed(part, left_out) for part in parts], index
+
+
+def check_dialogues(bench: Benchmark, expected: dict[str, Any]) -> None:
+    """Compares whole dialogues; in the reference's prompts the right answers stand where the model's own will."""
+    assert len(bench) == len(expected)
+    for sample in bench.samples():
+        said = expected[sample.index]
+        *answers, last = [said_as_text(turn["content"]) for turn in said if turn["role"] == "assistant"]
+        assert (bench.turns(sample), last) == (len(answers) + 1, ast.literal_eval(str(sample.cells["answer"]))[-1])
+        assert bench.prompt(sample) == bench.turn_prompt(sample, ())
+        assert [shown_message(m) for m in bench.turn_prompt(sample, answers)] == [
+            shown_turn(turn) for turn in said[:-1]
+        ]
+
+
+@pytest.mark.parametrize("path", files("chat_flow.json"))
+def test_dialogue(path: Path, tmp_path: Path):
+    """What the model is given turn by turn, where its second turn always fails."""
+    flow = json.loads(path.read_text(encoding="utf-8"))
+    bench = loaded(path.parent, tmp_path)
+    for sample in bench.samples():
+        answers: list[str] = []
+        for turns in flow[sample.index]["turns_seen"]:
+            assert [shown_message(m) for m in bench.turn_prompt(sample, answers)] == [shown_turn(t) for t in turns]
+            failed = bench.failed_turn(Failure("MediaError", "boom", "prepare"))
+            answers.append(failed if len(answers) == 1 and failed else f"model answer {len(answers) + 1}")
+        assert (answers, len(answers)) == (flow[sample.index]["answers"], bench.turns(sample))
+
+
+def said_as_text(content: str | list[dict[str, Any]]) -> str:
+    return content if isinstance(content, str) else "".join(part["value"] for part in content)
+
+
+def shown_turn(turn: dict[str, Any]) -> dict[str, Any]:
+    content = turn["content"]
+    parts = [{"type": "text", "value": content}] if isinstance(content, str) else [trimmed(part) for part in content]
+    return {"role": turn["role"], "parts": parts}
+
+
+def shown_message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "parts": [shown(part) for part in message.parts]}
 
 
 def shown(part: Part) -> dict[str, Any]:

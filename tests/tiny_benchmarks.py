@@ -188,6 +188,11 @@ def _video(name: str, number: int) -> Row:
     }
 
 
+def _dialogue(_: str, number: int) -> Row:
+    questions = [f"<ImageHere>What is in picture {number}?", "And what is not?"]
+    return {"question": str(questions), "answer": str(["A colour.", "Much else."]), "num_turn": len(questions)}
+
+
 ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
     {
         "doc": _document,
@@ -196,6 +201,7 @@ ROWS_OF: Mapping[str, Callable[[str, int], Row]] = MappingProxyType(
         "image_vqa": _short_answer,
         "image_yorn": _yes_or_no,
         "math": _maths,
+        "multi_turn": _dialogue,
         "ocr": _text_in_picture,
         "open_ended": _open_ended,
         "vcr": _covered_text,

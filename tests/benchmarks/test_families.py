@@ -36,7 +36,7 @@ def test_names_of_the_families_are_in_the_catalogue():
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_every_name_builds(name: str, make_benchmark: Any):
-    bench = make_benchmark(name, [QUESTION | {"answer": "['A']"}])
+    bench = make_benchmark(name, [QUESTION | {"question": "<ImageHere>What is it?", "answer": "['A']"}])
     assert bench.name == name
     assert len(bench) == max(1, len(catalog()[name].parts))
     if name not in VIDEOS:  # their prompts are in test_videos.py

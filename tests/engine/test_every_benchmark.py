@@ -13,14 +13,17 @@ from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.families import FAMILIES
 from eyechart.engine.report import Report
 from eyechart.engine.run import run_task_async
+from eyechart.scoring.rubrics.mmdu import DIMENSIONS
 
 NAMES = [name for name in FAMILIES if catalog()[name].family in ROWS_OF]
 EXTRACTED = "Extracted answer: 3\nAnswer format: Integer"
 GRADES = MappingProxyType(
-    {"LLaVABench": "6 9", "MMBench-Video": "2", "MMVet": "0.5"}
+    {"LLaVABench": "6 9", "MMBench-Video": "2", "MMDU": str(dict.fromkeys(DIMENSIONS, 7)), "MMVet": "0.5"}
     | {name: EXTRACTED for name, entry in catalog().items() if entry.family == "doc"}
 )
 """What a judge says of every answer, where there are no scores without one."""
+TURNS = MappingProxyType({"MMDU": 2})
+"""Requests for each sample of a dialogue."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +51,11 @@ async def run(config: dict[str, Any]) -> Report:
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", NAMES)
 async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) -> None:
-    rows = write_tiny(name, tmp_path)
+    rows, turns = write_tiny(name, tmp_path), TURNS.get(name, 1)
     server = await mock_server()
     judge = await judge_of(name, mock_server)
     whole = await run(task(name, server, tmp_path, **judge))
-    assert (whole.state, whole.exit_code, server.stats.requests) == ("finished", 0, rows)
+    assert (whole.state, whole.exit_code, server.stats.requests) == ("finished", 0, rows * turns)
     (entry,) = whole.entries
     assert entry.tally.ok == rows
     if catalog()[name].hidden_answers:
@@ -67,7 +70,7 @@ async def test_from_file_to_report(name: str, mock_server: Any, tmp_path: Path) 
 
     before = server.stats.requests
     first = await run(task(name, server, tmp_path, limit=4, protocol="vlmeval", **judge))
-    assert (first.entries[0].tally.ok, server.stats.requests - before) == (4, 4)
+    assert (first.entries[0].tally.ok, server.stats.requests - before) == (4, 4 * turns)
     if name.startswith("VCR_ZH"):  # the reference cuts Chinese into words by a model that few have
         assert "zh_core_web_sm" in (first.entries[0].error or "zh_core_web_sm")
     else:

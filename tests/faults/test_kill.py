@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import random
 import re
@@ -11,17 +12,20 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from anyio import to_thread
 from PIL import Image
 
+from eyechart.engine.journal import read_predictions
 from eyechart.mockserver import MockServer
 
 KILLS = 12
 NPROC = 8
 SAMPLES = 240
+DIALOGUES, TURNS = 24, 4
 RUN = "import sys; from eyechart.engine.run import run_task; run_task(sys.argv[1])"
 # The same, killed when the file of that number is complete under its temporary name and not yet in its place.
 RUN_KILLED_AT_FILE = """
@@ -209,3 +213,71 @@ async def test_killed_at_work_no_verdict_that_was_written_down_is_asked_for_agai
     assert outcome(tmp_path, "stormy") == outcome(tmp_path, "calm")
     fingerprints = [line["fingerprint"] for line in verdicts(tmp_path, "stormy")]
     assert len(fingerprints) == len(set(fingerprints)) == samples, "each verdict once"
+
+
+def write_dialogues(path: Path) -> None:
+    buffer = BytesIO()
+    Image.new("RGB", (120, 110), (7, 99, 0)).save(buffer, "PNG")
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    with path.open("w", newline="") as file:
+        table = csv.writer(file, "excel-tab", lineterminator="\n")
+        table.writerow(["index", "image", "question", "answer"])
+        for n in range(DIALOGUES):
+            questions = [f"<ImageHere>What is in {n}, turn 0?", *(f"And {n}, turn {k}?" for k in range(1, TURNS))]
+            table.writerow([n, str([picture]), str(questions), str(["a colour"] * TURNS)])
+
+
+def dialogue_config(root: Path, url: str, work_dir: str) -> Path:
+    path = root / f"{work_dir}.json"
+    fields = {
+        "model": [{"type": "killed", "name": "CustomAPIModel", "api_base": url}],
+        "data": ["MMDU"], "data_root": str(root), "nproc": NPROC, "quiet": True, "mode": "infer",
+    }  # fmt: skip
+    path.write_text(json.dumps({"work_dir": str(root / work_dir), "eval_config": fields}))
+    return path
+
+
+def turns_journaled(root: Path, work_dir: str) -> dict[tuple[str, int], str]:
+    """Answers by dialogue and turn; every one of them is there once."""
+    (journal,) = (root / work_dir).glob("*/killed/MMDU/predictions.jsonl")
+    lines = list(read_predictions(journal))
+    answers = {(line.index, line.turn): line.prediction or "" for line in lines}
+    assert len(answers) == len(lines)
+    return answers
+
+
+def conversations(recorded: list[dict[str, Any]]) -> list[tuple[tuple[str, int], list[str]]]:
+    """Which turn of which dialogue each request was about, and what the model was told that it had said."""
+    found = []
+    for body in recorded:
+        said = [message["content"] for message in body["messages"] if message["role"] == "assistant"]
+        number, turn = re.findall(r"(\d+), turn (\d+)\?", json.dumps(body["messages"][-1]["content"]))[0]
+        assert int(turn) == len(said)
+        found.append(((number, int(turn)), said))
+    return found
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(180)
+async def test_killed_in_the_middle_dialogues_go_on_where_they_were(mock_server: Any, tmp_path: Path) -> None:
+    kills = 6
+    write_dialogues(tmp_path / "MMDU.tsv")
+    # 96 turns, 8 at a time, 0.3 s each: 3.6 s of asking, so that all kills hit a run at work.
+    server = await mock_server(latency=0.3, record=True)
+    config = dialogue_config(tmp_path, server.url, "stormy")
+    moments = random.Random(5)
+    for _ in range(kills):
+        since = len(server.stats.recorded)
+        there = turns_journaled(tmp_path, "stormy") if since else {}
+        await run_and_kill_at_work(config, server, moments.uniform(0.0, 0.6))
+        asked = conversations(server.stats.recorded[since:])
+        assert not {turn for turn, _ in asked} & there.keys(), "an answer that was written down is not asked for again"
+    assert 0 < len(turns_journaled(tmp_path, "stormy")) < DIALOGUES * TURNS
+    server.settings = type(server.settings)(latency=0.01, record=True)
+    assert await to_thread.run_sync(run_to_its_death, RUN, config) == 0
+
+    answers = turns_journaled(tmp_path, "stormy")
+    assert answers.keys() == {(str(n), turn) for n in range(DIALOGUES) for turn in range(TURNS)}
+    assert server.stats.requests <= DIALOGUES * TURNS + kills * NPROC
+    for (number, turn), said in conversations(server.stats.recorded):
+        assert said == [answers[number, earlier] for earlier in range(turn)], "each turn was asked upon what is on disk"
