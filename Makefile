@@ -46,7 +46,7 @@ $(DEMO): pyproject.toml
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[test,demo,integration]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[test,demo,hub,integration]'
 	touch $@
 
 clean:

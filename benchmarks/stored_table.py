@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from operator import is_
 
 from ..records import Cell, Sample
@@ -18,7 +19,7 @@ def stored_table(
     """Passes samples and answers through a spreadsheet (`scoring.round_trip`).
 
     Args:
-        samples: the questions; all have the same columns.
+        samples: the questions; a column that some of them lack is empty there.
         answers: their answers, which stand in the table's last column.
         wanted: which columns are read back; the others stay as the benchmark has them.
 
@@ -27,8 +28,8 @@ def stored_table(
     """
     if not samples:
         return [], []
-    names = [name for name in samples[0].cells if name != "prediction"]
-    columns: dict[str, Sequence[Cell]] = {name: [sample.cells[name] for sample in samples] for name in names}
+    names = [name for name in dict.fromkeys(chain.from_iterable(s.cells for s in samples)) if name != "prediction"]
+    columns: dict[str, Sequence[Cell]] = {name: [sample.cells.get(name) for sample in samples] for name in names}
     columns["prediction"] = answers
     read = round_trip_table(columns, lambda name: name == "prediction" or wanted(name))
     answers = read.pop("prediction")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from ..errors import DataError
@@ -34,9 +34,11 @@ class YesNo(Benchmark):
 
     Attributes:
         groups: the columns that group the table.
+        bundled: what `bundle` names, in the plural.
     """
 
     groups: ClassVar[tuple[str, ...]]
+    bundled: ClassVar[str] = ""
 
     def prompt(self, sample: Sample) -> list[Message]:
         """Builds the pictures, then the question as it is.
@@ -89,6 +91,24 @@ class YesNo(Benchmark):
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the benchmark's own table."""
 
+    def bundle(self, sample: Sample) -> Hashable | None:
+        """Names what is right only when every question about it is; None where each question counts alone."""
+        del sample
+        return None
+
+    def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
+        """Says of how much not every question was asked, which makes it easier to get right."""
+        yield from super().caveats(scored)
+        asked = {s.sample.index for s in scored}
+        bundles = {self.bundle(s.sample) for s in scored} - {None}
+        if bundles and len(asked) < len(self):
+            partly = {self.bundle(sample) for sample in self.samples() if sample.index not in asked} & bundles
+            if partly:
+                yield (
+                    f"{len(partly)} of {len(bundles)} {self.bundled} were not asked all their questions; "
+                    "the scores are higher than those of the whole benchmark would be"
+                )
+
     def answered(self, scored: Sequence[Scored]) -> list[Answered]:
         """Returns what the table is built from.
 
@@ -131,6 +151,14 @@ class HallusionBench(YesNo):
     """Figures, original and altered, with questions about each; columns ``category`` and ``l2-category``."""
 
     groups = ("category", "l2-category")
+    bundled = "sets of figures"
+
+    def bundle(self, sample: Sample) -> Hashable | None:
+        """Names the set that a figure belongs to; None where the index does not say."""
+        try:
+            return (*(sample.cells.get(group) for group in self.groups), self._place(sample).set)
+        except DataError:
+            return None
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.hallusion_bench.hallusion_table`.
@@ -156,6 +184,12 @@ class MME(YesNo):
     """Pictures with two questions each; columns ``category`` and ``image_path``."""
 
     groups = ("category", "image_path")
+    bundled = "pictures"
+
+    def bundle(self, sample: Sample) -> Hashable | None:
+        """Names the picture."""
+        path = sample.cells.get("image_path")
+        return sample.cells.get("category"), sample.cluster if path is None else path
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.mme.mme_table`."""

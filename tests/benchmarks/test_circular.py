@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from eyechart.benchmarks.multiple_choice import NO_JUDGE
 from eyechart.benchmarks.scoring_run import score_predictions
 from eyechart.errors import DataError
 from eyechart.records import Cell
@@ -80,6 +81,11 @@ def test_an_index_that_is_no_whole_number_is_named(make_benchmark: Any):
     rows = [variants(1, "A")[0] | {"index": "one"}]
     with pytest.raises(DataError, match="row one: index is 'one'"):
         score_predictions(make_benchmark(NAME, rows), {"one": "A"})
+    for number, shown in ((1.5, "1.5"), (float("inf"), "inf"), (None, "nan")):
+        rows = [variants(1, "A")[0] | {"g_index": number}]
+        with pytest.raises(DataError, match=f"row 1: g_index is '{shown}'"):
+            score_predictions(make_benchmark(NAME, rows), {"1": "A"})
+    assert hits(make_benchmark, [variants(1, "A")[0] | {"g_index": 1.0}], {1: "A"}).per_sample["1"]["hit"] == 1
 
 
 def test_the_judge_is_asked_in_order_until_one_variant_is_wrong(make_benchmark: Any):
@@ -97,6 +103,44 @@ def test_the_judge_is_asked_in_order_until_one_variant_is_wrong(make_benchmark: 
     assert asked == ["1", "1000001", "2000001"]
     assert {index: record["hit"] for index, record in result.per_sample.items()} == {"1": 0, "2": 0}
     assert result.counts["judged"] == 3
+
+
+def test_the_judge_goes_by_indices_and_not_by_the_order_of_the_file(make_benchmark: Any):
+    asked: list[str] = []
+
+    async def judge(request: JudgeRequest) -> str:
+        asked.append(request.index)
+        return "B"
+
+    answers: dict[int, Cell] = {1: UNCLEAR, 1_000_001: UNCLEAR, 2_000_001: UNCLEAR}
+    record = hits(make_benchmark, reversed(variants(1, "BAB")), answers, judge).per_sample["1"]
+    assert asked == ["1", "1000001"]
+    assert record["log"].splitlines() == [
+        f"Rolling 0: Answer is B, Prediction is {UNCLEAR}, Pre-fetched is B.",
+        f"Failed in Rolling 1: Answer is A; Prediction is {UNCLEAR}; Pre-fetched is B; Match Log is B.",
+    ]
+
+
+def test_what_a_rule_reads_as_wrong_settles_a_question_before_what_the_judge_reads(make_benchmark: Any):
+    async def judge(_: JudgeRequest) -> str:
+        raise AssertionError("asked")
+
+    for wrong, rule in (("Cannot determine the answer", "refusal"), ("Z", "Z"), ("A", "option")):
+        record = hits(make_benchmark, variants(1, "AB"), {1: UNCLEAR, 1_000_001: wrong}, judge).per_sample["1"]
+        assert (record["hit"], record["rule"]) == (0, rule)
+        assert record["log"].startswith("Failed in Prefetching Rolling 1: Answer is B")
+
+
+def test_without_a_judge_an_unread_answer_settles_a_question(make_benchmark: Any):
+    record = hits(make_benchmark, variants(1, "ABC"), {1: "A", 1_000_001: UNCLEAR, 2_000_001: "C"}).per_sample["1"]
+    assert (record["hit"], record["rule"], record["log"]) == (0, "none", NO_JUDGE)
+
+
+def test_a_question_counts_in_the_groups_of_its_base_row(make_benchmark: Any):
+    first, second = variants(1, "AB")
+    rows = [second | {"category": "y", "split": "test"}, first | {"category": "x", "split": "dev"}]
+    result = hits(make_benchmark, rows, {1: "A", 1_000_001: "B"})
+    assert result.table == ({"split": "dev", "Overall": 1.0, "x": 1.0},)
 
 
 def test_failed_requests_are_wrong_and_not_judged(make_benchmark: Any):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from eyechart.benchmarks.scoring_run import score_predictions
 from eyechart.errors import DataError
 from eyechart.records import Cell
 from eyechart.scoring.judge import JudgeRequest
+from eyechart.scoring.protocol import EYECHART
 
 PARTS = catalog()["MMMB"].parts
 UNCLEAR = "the picture is rather dark and shows nothing in particular, as far as anybody can tell from here"
@@ -23,6 +25,13 @@ def joined(tmp_path: Path, name: str = "MMMB", protocol: str = "eyechart") -> Jo
     bench = load_benchmark(name, tmp_path, protocol)
     assert isinstance(bench, Joined)
     return bench
+
+
+def rename_split(tmp_path: Path, name: str) -> None:
+    for file in tmp_path.glob("*.tsv"):
+        header, rows = file.read_text().split("\n", 1)
+        columns = [name if column.lower() == "split" else column for column in header.split("\t")]
+        file.write_text("\t".join(columns) + "\n" + rows)
 
 
 def test_rows_are_counted_over_all_parts(tmp_path: Path):
@@ -66,8 +75,12 @@ def test_results_tables_and_the_accuracy_over_all(tmp_path: Path):
         36,
     )
     assert overall.estimate.clusters == 6, "the parts show the same pictures"
+    assert [m.row for m in result.metrics if m.name == "Overall"][1:3] == ["MMMB_ar, val", "MMMB_ar, test"]
     own = score_predictions(load_benchmark(PARTS[0], tmp_path), {str(k): answers[str(k)] for k in range(6)})
     assert result.more_tables["MMMB_ar_acc"].rows == own.table
+    rename_split(tmp_path, "part")
+    without = score_predictions(load_benchmark("MMMB", tmp_path), answers)
+    assert [m.row for m in without.metrics if m.name == "Overall"] == ["all parts", *PARTS]
 
 
 def test_parts_that_were_not_asked_are_told(tmp_path: Path):
@@ -81,8 +94,9 @@ def test_parts_that_were_not_asked_are_told(tmp_path: Path):
 def test_a_part_that_was_not_asked_has_no_row_beside_splits_in_the_reference(tmp_path: Path):
     result = score_predictions(joined(tmp_path, protocol="vlmeval"), {"0": "A", "8": "C"})
     assert [(row["DATASET"], row["split"]) for row in result.table] == [("MMMB_ar", "val"), ("MMMB_cn", "val")]
-    for part in PARTS:
-        (tmp_path / f"{part}.tsv").write_text((tmp_path / f"{part}.tsv").read_text().replace("\tsplit", "\tpart"))
+    rename_split(tmp_path, "Split")
+    assert len(score_predictions(load_benchmark("MMMB", tmp_path, "vlmeval"), {"0": "A"}).table) == 1
+    rename_split(tmp_path, "part")
     without = score_predictions(load_benchmark("MMMB", tmp_path, "vlmeval"), {"0": "A"})
     assert [row["Overall"] for row in without.table] == [1.0, *[None] * 5]
 
@@ -102,6 +116,30 @@ def test_verdicts_are_kept_by_the_joined_index(tmp_path: Path):
     assert result.rules["unneeded"] == 2
 
 
+def test_questions_of_one_index_in_two_parts_are_judged_apart(tmp_path: Path):
+    asked: list[str] = []
+
+    async def judge(request: JudgeRequest) -> str:
+        asked.append(request.index)
+        return "D"
+
+    bench = joined(tmp_path, "MTL_MMBench_DEV")
+    result = score_predictions(bench, dict.fromkeys(("0", "6"), UNCLEAR), judge)
+    assert sorted(asked) == ["0", "6"]
+    assert {name: record["hit"] for name, record in result.per_sample.items()} == {
+        "MMBench_dev_ar:0": 0,
+        "MMBench_dev_cn:0": 0,
+    }
+
+
+def test_columns_that_only_later_parts_have_follow_the_name_of_the_part(tmp_path: Path):
+    write_tiny("MMMB", tmp_path)
+    text = (tmp_path / f"{PARTS[1]}.tsv").read_text()
+    (tmp_path / f"{PARTS[1]}.tsv").write_text(text.replace("task 1", "task new"))
+    result = score_predictions(load_benchmark("MMMB", tmp_path), {"0": "A", "7": "A"})
+    assert result.columns == ("split", "Overall", "ocr", "task 0", "DATASET", "counting", "task new")
+
+
 def test_a_column_of_some_parts_is_empty_in_the_others(tmp_path: Path):
     answers = {sample.index: sample.cells["answer"] for sample in joined(tmp_path).samples()}
     (tmp_path / "MMMB_ar.tsv").write_text(
@@ -112,6 +150,36 @@ def test_a_column_of_some_parts_is_empty_in_the_others(tmp_path: Path):
     assert {row["Overall"] for row in table if row["DATASET"] == "MMMB_ar"} == {None}
     corrected = score_predictions(load_benchmark("MMMB", tmp_path), answers).table
     assert [row["Overall"] for row in corrected if row["DATASET"] == "MMMB_ar"] == [1.0]
+
+
+def test_parts_of_different_columns_pass_through_a_spreadsheet_together(tmp_path: Path):
+    write_tiny("MMMB", tmp_path)
+    (tmp_path / "MMMB_ar.tsv").write_text((tmp_path / "MMMB_ar.tsv").read_text().replace("\tsplit", "\tpart"))
+    bench = load_benchmark("MMMB", tmp_path, replace(EYECHART, round_trip_table=True))
+    result = score_predictions(bench, {"0": "A", "6": "A"})
+    assert [(row["DATASET"], row["split"], row["Overall"]) for row in result.table[:2]] == [
+        ("MMMB_ar", "none", 1.0),
+        ("MMMB_cn", "val", 1.0),
+    ]
+
+
+def test_the_joined_table_and_that_of_each_part_pass_through_spreadsheets(tmp_path: Path):
+    # The joined table keeps the texts beside "second"; that of the first part alone makes numbers of them.
+    bench = joined(tmp_path, protocol="vlmeval")
+    result = score_predictions(bench, {"0": "05", "1": "7.0", "6": "second"})
+    logs = [result.per_sample[name]["log"] for name in ("MMMB_ar:0", "MMMB_ar:1", "MMMB_cn:0")]
+    assert all("no GPT-based" in log for log in logs)
+    shown: list[str] = []
+
+    async def judge(request: JudgeRequest) -> str:
+        shown.append(request.prompt.rpartition("Answer: ")[2].partition("\n")[0])
+        return "A"
+
+    score_predictions(bench, {"0": "05", "1": "7.0", "6": "second"}, judge)
+    assert sorted(shown) == ["5.0", "7.0", "second"]
+    shown.clear()
+    score_predictions(bench, {"0": "05", "6": "7.0"}, judge)
+    assert sorted(shown) == ["5", "7"], "numbers as the joined table has them, whole ones as that of a part has them"
 
 
 def test_a_missing_part_is_named(tmp_path: Path):

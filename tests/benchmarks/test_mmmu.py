@@ -80,6 +80,21 @@ def test_a_choice_whose_first_option_is_missing_stays_a_choice(make_benchmark: A
     assert (result.per_sample["0"]["rule"], result.per_sample["0"]["hit"]) == ("option", 1)
 
 
+@pytest.mark.parametrize(("said", "letter"), [("7.5", "A"), ("dog", "Z"), ("other answers", "B"), ("boat", "C")])
+def test_the_reference_takes_a_choice_whose_first_option_is_missing_for_an_open_question(
+    make_benchmark: Any, said: str, letter: str
+):
+    rows = [CHOICE | {"A": None, "C": "boat", "answer": "7.5"}, CHOICE | {"C": "x"}]
+    result = score_predictions(make_benchmark("MMMU_DEV_VAL", rows, "vlmeval"), {"0": said, "1": "text"})
+    record = result.per_sample["0"]
+    assert (record["letter"], record["hit"]) == (letter, int(letter == "A"))
+
+
+def test_the_reference_reads_the_answer_of_an_open_question_back_from_the_spreadsheet(make_benchmark: Any):
+    assert hit(make_benchmark, "the answer is 0", "vlmeval", answer="=5") == 1
+    assert hit(make_benchmark, "the answer is =5", "vlmeval", answer="=5") == 0
+
+
 def test_failed_requests_are_wrong(make_benchmark: Any):
     result = score_predictions(make_benchmark("MMMU_DEV_VAL", [OPEN | {"answer": "api"}]), {"0": None})
     assert (result.per_sample["0"]["rule"], result.per_sample["0"]["hit"]) == ("failed", 0)

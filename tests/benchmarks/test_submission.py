@@ -75,6 +75,15 @@ def test_what_no_rule_reads_is_handed_in_as_it_is(make_benchmark: Any):
     assert told == {"one": "B", "two": False, "three": "7.5"}
 
 
+@pytest.mark.parametrize(("protocol", "told"), [("vlmeval", [0, None, FAILED]), ("eyechart", ["=5", "", None])])
+def test_answers_to_open_questions_are_handed_in_as_the_reference_reads_them_back(
+    make_benchmark: Any, protocol: str, told: list[Any]
+):
+    bench = make_benchmark("MMMU_TEST", [ROW | {"A": None, "B": None, "id": str(k)} for k in range(3)], protocol)
+    file = make_submission(bench, list(bench.samples()), {"0": "=5", "1": "", "2": None})
+    assert list(json.loads(file.content).values()) == told
+
+
 def test_letters_are_handed_in_with_what_they_were_read_from(make_benchmark: Any):
     bench = make_benchmark("MMT-Bench_ALL", [ROW | {"index": "0", "L2-Category": "ocr"}])
     file = make_submission(bench, list(bench.samples()), {"0": "It is a dog"})

@@ -284,3 +284,20 @@ def test_any_row_and_answer_is_scored(data: st.DataObject, name: str, make_bench
         assert all(set(record) == set(result.columns) for record in result.table)
         assert result.counts["failed"] == sum(a is None for a in told.values())
         assert all(m.estimate.mean >= 0 for m in result.metrics)
+
+
+def test_sets_and_pictures_that_were_asked_in_part_are_told(make_benchmark: Any):
+    rows = [
+        *[row(f"VD_math_1_{k}_{n}_0", image_path=f"{k}.png") for k in range(3) for n in range(2)],
+        row("VS_math_1_2_0_0", category="VS", image_path="2.png"),
+        row("short", image_path="9.png"),
+    ]
+    asked = [str(r["index"]) for r in rows[:5]]
+    for name, what in (("HallusionBench", "sets of figures"), ("MME", "pictures")):
+        (caveat,) = score_predictions(make_benchmark(name, rows), dict.fromkeys(asked, "Yes")).caveats
+        assert caveat.startswith(f"1 of 3 {what} were not asked all their questions")
+        whole = rows[:6]
+        every = dict.fromkeys([str(r["index"]) for r in whole], "Yes")
+        assert score_predictions(make_benchmark(name, whole), every).caveats == ()
+        assert score_predictions(make_benchmark(name, rows), every).caveats == ()
+    assert score_predictions(make_benchmark("POPE", rows), dict.fromkeys(asked, "Yes")).caveats == ()

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_golden():
 )
 def test_rules(answer: Cell, letter: str | None, rule: str):
     assert read_letter(answer, ANIMALS) == Reading(letter, rule)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("read", [read_letter, partial(read_letter, bare_letters=False, option_in_word=False)])
+def test_z_beside_several_letters_says_nothing(read: Callable[..., Reading]):
+    assert read("A or B or Z", ANIMALS) == Reading(None, "none")
+    assert read("so it is A, not Z", ANIMALS) == Reading("A", "option")
+
+
+def test_blanks_around_an_option_are_not_part_of_it():
+    padded: dict[str, Cell] = {"A": " cat ", "B": "\tdog", "C": "a longer text that an answer may be as long as"}
+    assert read_freely("cat", padded) == Reading("A", "text")
+    assert read_freely("a dog.", padded) == Reading("B", "text")
+    assert read_letter("cat", padded).letter is None
 
 
 def test_the_text_rule_ends_at_twice_the_length_of_all_options():

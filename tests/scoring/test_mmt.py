@@ -64,6 +64,24 @@ def test_a_split_called_all_has_a_row_of_its_own():
     assert [(record["split"], record["Overall"]) for record in table.rows] == [("ALL", 1), ("val", 0), ("ALL", 0.5)]
 
 
+def test_a_sample_without_a_task_counts_in_no_meta_task():
+    found = table_of([row(1, "a", l2="ocr", category="t"), row(0, "b", l2="ocr", category=None)])["ALL"]
+    assert (found["Overall"], found["OCR"], found["t"]) == (0.5, 1, 1)
+
+
+def test_rows_of_missing_splits_stand_before_the_last_one():
+    rows = [row(1, "a", split="val"), row(0, "b", split=None)]
+    table = mmt_table(rows, nan_splits=True, stored=False)
+    assert [record["split"] for record in table.rows] == ["val", None, "ALL"]
+    assert [record["Overall"] for record in table.rows] == [1, None, 0.5]
+
+
+def test_groups_are_read_from_a_spreadsheet_in_the_reference():
+    rows = [row(1, "a", l2="ocr", category="05"), row(0, "b", l2="ocr", category="7")]
+    assert mmt_table(rows, nan_splits=True, stored=True).columns[-2:] == ("5", "7")
+    assert mmt_table(rows, nan_splits=True, stored=False).columns[-2:] == ("05", "7")
+
+
 def test_rows_without_any_group():
     assert table_of([row(1, "a"), row(0, "b")])["none"]["Overall"] == 0.5
 

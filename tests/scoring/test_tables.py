@@ -9,7 +9,7 @@ from eyechart.errors import DataError
 from eyechart.records import Cell
 from eyechart.scoring.mmt import mmt_table
 from eyechart.scoring.ocrbench import accepted_texts, contains_answer, points_table
-from eyechart.scoring.tables import Row, plain_table, vqa_table
+from eyechart.scoring.tables import Row, group_table, plain_table, stacked, vqa_table
 
 FORMULAS = "Handwritten Mathematical Expression Recognition"
 
@@ -41,6 +41,35 @@ def test_plain_with_all_groups():
         "dev": {"split": "dev", "Overall": 1, "CP": None, "LR": 1, "a": None, "b": 1},
         "test": {"split": "test", "Overall": 0.5, "CP": 0, "LR": 1, "a": 0, "b": 1},
     }
+
+
+def test_abbreviations_of_both_levels():
+    names = {
+        "attribute_reasoning": "AR",
+        "coarse_perception": "CP",
+        "finegrained_perception (cross-instance)": "FP-C",
+        "finegrained_perception (instance-level)": "FP-S",
+        "logic_reasoning": "LR",
+        "relation_reasoning": "RR",
+    }
+    for group in ("l2-category", "category"):
+        table = plain_table(rows(*[(1, {group: name}) for name in names]), nan_splits=False, stored=False)
+        assert table.columns == ("split", "Overall", *names.values())
+
+
+def test_groups_of_one_column_are_read_from_a_spreadsheet_in_the_reference():
+    samples = rows((1, {"department": "05"}), (0, {"department": "7"}), (0, {"department": None}))
+    reference = group_table(samples, "department", nan_splits=True, stored=True)
+    assert reference.columns == ("split", "Overall", "5.0", "7.0", "None")
+    assert reference.rows[0]["None"] is None
+    corrected = group_table(samples, "department", nan_splits=False, stored=False)
+    assert corrected.columns == ("split", "Overall", "05", "7")
+
+
+def test_stacked_tables_keep_rows_of_missing_splits_without_a_name():
+    samples = rows((1, {"split": "dev"}), (0, {"split": None}))
+    table = plain_table(samples, nan_splits=True, stored=False)
+    assert [record["split"] for record in stacked({"all": table}).rows] == ["all_dev", None]
 
 
 def test_a_category_named_like_an_l2_category_takes_its_column():
