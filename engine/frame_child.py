@@ -8,7 +8,7 @@ A request is a line of JSON on standard input; its ``op`` says what to do:
 ``facts``
     one reply ``i``: JSON with ``frames`` and ``fps``
 ``frames``
-    a reply ``f`` for each distinct index, the lowest first: its number in 8 bytes and a JPEG; then ``d``
+    a reply ``f`` for each distinct index, the lowest first: its number in 8 bytes and base64 text of a JPEG; then ``d``
 ``cut``
     writes a part of a video, or the pictures of a folder, to an mp4 file; then ``d``
 
@@ -18,6 +18,7 @@ that. At the end of its input the process ends, whatever it is doing.
 
 from __future__ import annotations
 
+import binascii
 import io
 import json
 import os
@@ -119,9 +120,9 @@ class _Decoder:
 def _send(coding: tuple[int, Future[bytes]] | None, replies: _Replies) -> int:
     if coding is None:
         return 0
-    jpeg = coding[1].result()
-    replies.send(b"f", struct.pack(">Q", coding[0]) + jpeg)
-    return len(jpeg)
+    text = coding[1].result()
+    replies.send(b"f", struct.pack(">Q", coding[0]) + text)
+    return len(text)
 
 
 def _plain(error: str) -> str:
@@ -155,7 +156,7 @@ def _jpeg(pixels: Any, max_pixels: int | None) -> bytes:
         picture = picture.resize((max(1, int(width * factor)), max(1, int(height * factor))), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    return binascii.b2a_base64(buffer.getvalue(), newline=False)
 
 
 def _cut(request: dict[str, Any], replies: _Replies) -> None:

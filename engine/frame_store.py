@@ -16,7 +16,7 @@ _MAGIC: Final = b"eyechart frames 1\n"
 
 
 def save_frames(path: Path, frames: Mapping[int, bytes]) -> None:
-    """Writes JPEGs by their index: a line of JSON with their sizes, then one after the other.
+    """Writes frames by their index: a line of JSON with their sizes, then one after the other.
 
     A file that cannot be written is left out: the frames are decoded again some day.
     """
@@ -25,7 +25,7 @@ def save_frames(path: Path, frames: Mapping[int, bytes]) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                sizes = [[index, len(jpeg)] for index, jpeg in frames.items()]
+                sizes = [[index, len(frame)] for index, frame in frames.items()]
                 file.write(_MAGIC + json.dumps(sizes).encode() + b"\n")
                 file.writelines(frames.values())
             Path(name).replace(path)

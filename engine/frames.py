@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import json
 import struct
@@ -130,7 +129,7 @@ class FrameSampler:
             found = self._ask(video, wanted, max_pixels)
             if stored is not None:
                 save_frames(stored, found)
-        return {index: binascii.b2a_base64(jpeg, newline=False) for index, jpeg in found.items()}
+        return found
 
     def _ask(self, video: Path, wanted: Sequence[int], max_pixels: int | None) -> dict[int, bytes]:
         request = {

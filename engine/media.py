@@ -15,6 +15,7 @@ import binascii
 import io
 import math
 import struct
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,6 +120,12 @@ class MediaSettings:
             and (self.max_file_size is None or characters <= self.max_file_size)
         )
 
+    def longest_kept(self, target: int) -> int:
+        """Returns the longest base64 text of a JPEG that may be sent as it is, whatever its size in pixels."""
+        if self.reencode or self.min_edge or target > 0:
+            return 0
+        return sys.maxsize if self.max_file_size is None else self.max_file_size
+
 
 def media_settings(
     protocol: Protocol,
@@ -154,7 +161,7 @@ def _prepared(message: Message, settings: MediaSettings) -> Message:
     n_images = sum(isinstance(part, Image) for part in message.parts)
     target = settings.target(n_images) if n_images else -1
     parts: list[Part] = []
-    for part in with_frames(message.parts, settings.videos):
+    for part in with_frames(message.parts, settings.videos, longest=settings.longest_kept(target)):
         if isinstance(part, Image):
             parts.append(_prepared_image(part, settings, target))
         elif isinstance(part, Video):

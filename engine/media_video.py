@@ -61,8 +61,14 @@ class VideoSettings:
     source: FrameSource | None = field(default=None, repr=False, compare=False)
 
 
-def with_frames(parts: Sequence[Part], settings: VideoSettings) -> Sequence[Part]:
-    """Returns the parts with the frames of videos as base64 text; all frames of one video are decoded at once.
+def with_frames(parts: Sequence[Part], settings: VideoSettings, *, longest: int = 0) -> Sequence[Part]:
+    """Returns the parts with the frames of videos decoded; all frames of one video are decoded at once.
+
+    Args:
+        parts: parts of a message.
+        settings: how videos are shown.
+        longest: frames whose base64 text is at most so long are sent as they are, and come back ready to be sent;
+            others come back as pictures that hold their base64 text.
 
     Raises:
         MediaError: a video cannot be decoded.
@@ -74,12 +80,19 @@ def with_frames(parts: Sequence[Part], settings: VideoSettings) -> Sequence[Part
     most = None if settings.total_pixels is None else max(1, settings.total_pixels // len(wanted))
     clips = dict.fromkeys((frame.video, frame.indices) for frame in wanted)
     texts = {(video, indices): source.frames(video, indices, most) for video, indices in clips}
-    return [
-        replace(part, frame=None, base64=texts[part.frame.video, part.frame.indices][part.frame.position])
-        if isinstance(part, Image) and part.frame is not None
-        else part
-        for part in parts
-    ]
+    shown: list[Part] = []
+    for part in parts:
+        if not isinstance(part, Image) or part.frame is None:
+            shown.append(part)
+            continue
+        text = texts[part.frame.video, part.frame.indices][part.frame.position]
+        ready = len(text) <= longest
+        shown.append(
+            InlineMedia("image", "image/jpeg", text, media_digest(text))
+            if ready
+            else replace(part, frame=None, base64=text)
+        )
+    return shown
 
 
 def prepared_video(video: Video, settings: VideoSettings, max_bytes: int) -> Part:
