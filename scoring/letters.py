@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 from types import MappingProxyType
@@ -119,12 +119,16 @@ def _by_text(text: str, options: Mapping[str, Cell], *, in_word: bool) -> Readin
 def _standing_alone(answer: str, texts: Mapping[str, str]) -> list[str]:
     """Returns the options that an answer gives in words of their own, and not only as a part of a longer option."""
     spans = {letter: list(word_spans(answer, text.strip())) for letter, text in texts.items()}
-    return [
-        letter
-        for letter, own in spans.items()
-        if any(not any(_within(span, other) for others in spans.values() for other in others) for span in own)
-    ]
+    covered = _covered({span for own in spans.values() for span in own})
+    return [letter for letter, own in spans.items() if any(span not in covered for span in own)]
 
 
-def _within(span: tuple[int, int], other: tuple[int, int]) -> bool:
-    return span != other and other[0] <= span[0] and span[1] <= other[1]
+def _covered(spans: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Returns the spans that lie within another one."""
+    covered = set()
+    reach = -1
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if end <= reach:
+            covered.add((start, end))
+        reach = max(reach, end)
+    return covered

@@ -163,8 +163,30 @@ def test_free_reading_gives_an_option_or_z_or_nothing(answer: Cell, options: dic
     assert (reading.letter is None) == (reading.rule == "none")
 
 
+PHRASES = st.lists(st.sampled_from("xyz"), min_size=1, max_size=4)
+
+
+@given(PHRASES, st.lists(PHRASES, min_size=1, max_size=4))
+def test_an_option_counts_where_no_longer_one_covers_it(answer: list[str], texts: list[list[str]]):
+    options: dict[str, Cell] = {letter: " ".join(words) for letter, words in zip("ABCD", texts, strict=False)}
+    spans = {
+        letter: {(k, k + len(words)) for k in range(len(answer)) if answer[k : k + len(words)] == words}
+        for letter, words in zip("ABCD", texts, strict=False)
+    }
+    every = set().union(*spans.values())
+    alone = [
+        letter
+        for letter, own in spans.items()
+        if any(not any(o != s and o[0] <= s[0] and s[1] <= o[1] for o in every) for s in own)
+    ]
+    options["E"] = "long enough for any of these answers"
+    assert read_freely(" ".join(answer), options).letter == (alone[0] if len(alone) == 1 else None)
+
+
 def test_free_reading_of_a_megabyte_ends_at_once():
     start = time.process_time()
+    options: dict[str, Cell] = {"A": "a", "B": "a a", "C": "x" * 50_000}
+    assert read_freely("a " * 50_000, options) == Reading("B", "text")
     for answer in ("word " * 200_000 + "B", "x" * 1_000_000, "<" * 1_000_000, '"' * 1_000_000, "答" * 300_000):
         read_freely(answer)
     assert time.process_time() - start < 4
