@@ -228,8 +228,6 @@ class MVBench(MVBenchMP4):
     seconds).
     """
 
-    takes_fps = False
-
     def _frames(self, sample: Sample) -> tuple[Image, ...]:
         self._inside(self._shown(sample))  # the reference looks at the row's own part before it shows another
         shown = self._deciding(sample)

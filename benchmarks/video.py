@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from ..errors import DataError, MediaError
 from ..messages import Frame, Image
@@ -55,8 +55,6 @@ class VideoBenchmark(Benchmark):
         probe: looks into videos; an engine puts its own in place before the first prompt.
         shows_video: prompts show the video as it is instead of frames.
     """
-
-    takes_fps: ClassVar[bool] = True
 
     def __init__(self, name: str, source: Source, protocol: Protocol, options: VideoOptions = DEFAULT_OPTIONS) -> None:
         super().__init__(name, source, protocol)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["FrameSampler"]
 _MOST_FRAME_BYTES: Final = 256 << 20
 _FACTS_KEPT: Final = 4 << 20
 _CLIPS_KEPT: Final = 1 << 20
+_LONGEST_STEM: Final = 60
 _Clip: TypeAlias = tuple[str, tuple[int, ...], int | None]
 
 
@@ -146,10 +148,10 @@ class FrameSampler:
         if self._clips is None:
             raise MediaError(f"video {video.name}: there is no folder for parts of videos")
         _, span, rate = key
-        out = self._clips / f"{video.stem}-{_digest(key)}.mp4"
+        out = self._clips / f"{video.stem[:_LONGEST_STEM]}-{_digest(key)}.mp4"
         if out.is_file():
             return out
-        part = out.with_name(f"{out.name}.{id(key):x}.part")
+        part = out.with_name(f"{out.name}.{os.getpid()}.part")
         try:
             self._clips.mkdir(parents=True, exist_ok=True)
             self._decoders.ask(

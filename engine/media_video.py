@@ -138,7 +138,7 @@ def _inline(path: Path, max_bytes: int) -> InlineMedia:
 
 def _address(path: Path, settings: VideoSettings) -> str:
     if settings.transport == "path":
-        return str(path)
+        return str(path.absolute())
     if settings.transport == "file":
         return path.absolute().as_uri()
     root = settings.root or Path()

@@ -69,16 +69,16 @@ class SharedCache(Generic[K, V]):
     def _make(self, key: K, make: Callable[[], V], own: Future[V]) -> V:
         try:
             value = make()
+            own.set_result(value)
         except MediaError as error:
             own.set_exception(error)
             self._keep(key, own, _LEAST)
             raise
-        except BaseException as error:
-            own.set_exception(error)
-            with self._lock:
-                del self._making[key]
-            raise
-        own.set_result(value)
+        finally:
+            if not own.done():  # a fault: who waits is told, and who asks next tries again
+                own.set_exception(RuntimeError("what was waited for could not be made"))
+                with self._lock:
+                    del self._making[key]
         self._keep(key, own, max(_LEAST, self._size(value)))
         return value
 

@@ -71,3 +71,25 @@ def test_a_fault_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.get("a", lambda: bytes(1 // 0))
     assert cache.get("a", lambda: b"x") == b"x"
+
+
+def test_who_waits_for_a_fault_is_told() -> None:
+    cache: SharedCache[str, bytes] = SharedCache(10_000, len)
+    begun, go = threading.Event(), threading.Event()
+
+    def fail() -> bytes:
+        begun.set()
+        go.wait(10)
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cache.get, "a", fail)
+        assert begun.wait(10)
+        second = pool.submit(cache.get, "a", fail)
+        while not cache._making["a"]._condition._waiters:  # type: ignore[attr-defined]
+            pass
+        go.set()
+        with pytest.raises(ZeroDivisionError):
+            first.result(10)
+        with pytest.raises(RuntimeError, match="could not be made"):
+            second.result(10)
