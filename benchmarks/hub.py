@@ -94,14 +94,13 @@ def _fetch(name: str, repository: Repository, folder: Path, mirror: str | None) 
         if find_spec("huggingface_hub") is not None:
             from huggingface_hub import snapshot_download  # noqa: PLC0415
 
-            options = {} if mirror is None else {"endpoint": mirror}
             snapshot_download(
                 repository.hub,
                 repo_type="dataset",
                 revision=repository.revision,
                 local_dir=folder,
                 allow_patterns=list(repository.files),
-                **options,
+                endpoint=mirror,
             )
             return f"{repository.hub}@{repository.revision}"
         if find_spec("modelscope") is not None:
