@@ -12,7 +12,6 @@ from typing import Protocol as Interface
 
 from ..messages import Image, Message
 from ..records import Cell, Failure, Sample, Table
-from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
 from .catalog import catalog
@@ -206,11 +205,6 @@ class Benchmark(ABC):
         """Scores one answer, asking the judge where the exact rules read nothing and the benchmark asks for one."""
         del judge
         return self.score(sample, prediction)
-
-    def is_settled(self, exact: Scored, prediction: Cell) -> bool:
-        """Whether a judge has nothing to add: a rule has read the answer, or there is nothing to read."""
-        empty = prediction is None or not cell_text(prediction).strip()
-        return exact.record["rule"] != "none" or (empty and not self.protocol.judge_empty_answers)
 
     def unit(self, sample: Sample) -> str:
         """Names what a sample is judged with: the samples of one unit wait for each other (`judge_unit`)."""

@@ -19,7 +19,8 @@ from ..scoring.literals import parse_literal
 from ..scoring.prefetch_table import PrefetchRow, prefetch_table
 from ..scoring.round_trip import round_trip_table
 from ..scoring.rubrics.final_answer import REPLY_TOKENS, ask_final_answer
-from .base import Benchmark, Scored
+from .base import Scored
+from .judged import RulesThenJudge
 from .prompts import pictures_then_text, question_of
 
 __all__ = ["JudgedMath"]
@@ -32,7 +33,7 @@ _LARGEST_STORED: Final = 2**63 - 1
 """The largest whole number that every reader of JSON takes."""
 
 
-class JudgedMath(Benchmark):
+class JudgedMath(RulesThenJudge):
     """A benchmark whose rows have a question with its hint and choices in it, and a letter or a value as right answer.
 
     Where a rule reads the answer as it stands (it is prefetched, as the reference says), no judge is asked. Else a
@@ -100,16 +101,13 @@ class JudgedMath(Benchmark):
             result, rule = self.free_answer(sample, prediction)
         return self._scored(sample, prediction, result, rule, "" if rule == "none" else _PREFETCHED)
 
-    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        """Reads the answer by rules, else by asking the judge up to five times.
+    async def ask_judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Asks the judge up to five times what the final answer is.
 
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: a column is missing, or a row's choices cannot be read.
         """
-        exact = self.score(sample, prediction)
-        if self.is_settled(exact, prediction):
-            return exact
         final = await ask_final_answer(
             judge,
             self.rubric,

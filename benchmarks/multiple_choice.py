@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, ClassVar, Final
 
@@ -14,9 +14,10 @@ from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.letters import NO_LETTER, read_letter
 from ..scoring.protocol import Protocol
-from ..scoring.rubrics.option_letter import LetterRubric, ask_letter
+from ..scoring.rubrics.option_letter import LetterRubric
 from ..scoring.tables import Row, plain_table
-from .base import Benchmark, Scored, Source
+from .base import Scored, Source
+from .judged import ReadLetter
 from .prompts import no_question, pictures_then_text
 
 __all__ = ["NO_JUDGE", "MultipleChoice", "match_log"]
@@ -33,7 +34,7 @@ _UNJUDGED: Final = "Failed to predict, thus randomly generate one. "
 _LOG: Final = "Match Log: {}. "
 
 
-class MultipleChoice(Benchmark):
+class MultipleChoice(ReadLetter):
     """A benchmark whose rows have a question, options in columns of one capital letter, and the right letter.
 
     Columns: ``question``, ``A`` to ``Z`` (missing cells are no options), ``answer``, optionally ``hint`` for the
@@ -85,42 +86,20 @@ class MultipleChoice(Benchmark):
         shown = NO_JUDGE if reading.letter is None else answer
         return self._scored(sample, reading.letter or NO_LETTER, reading.rule, shown)
 
-    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        """Reads the letter by the exact rules, else asks the judge up to three times.
-
-        Raises:
-            JudgeError: the judge cannot be reached.
-        """
-        exact = self.score(sample, prediction)
-        if self.is_settled(exact, prediction):
-            return exact
-        return await self._judged(sample, prediction, judge)
-
-    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
-        """Asks the judge what it asks where the exact rules read nothing.
+    async def ask_judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Asks the judge up to three times which option the answer means.
 
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: the benchmark has no column of right letters.
         """
-        return await self._judged(sample, prediction, judge)
-
-    def verdict(self, scored: Scored) -> Hashable | None:
-        """Returns the letter; None where none could be read."""
-        return None if scored.record["rule"] == "none" else str(scored.record["letter"])
-
-    async def _judged(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        verdict = await ask_letter(
+        verdict = await self.ask_letter(
+            sample,
+            prediction,
             judge,
-            benchmark=self.name,
-            index=sample.index,
-            question=cell_text(sample.cells.get("question")),
             options=self._choices(sample.cells),
-            answer=cell_text(prediction),
+            right=cell_text(sample.cells.get("answer")),
             rubric=self._rubric,
-            reference=cell_text(sample.cells.get("answer")),
-            bare_letters=self.protocol.bare_letters,
-            option_in_word=self.protocol.option_in_word,
         )
         if verdict.reply is None:
             return self._scored(sample, NO_LETTER, "none", _UNJUDGED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,9 @@ from ..scoring.judge import Judge
 from ..scoring.letters import FAILED_MARK, NO_LETTER, read_letter
 from ..scoring.literals import parse_list
 from ..scoring.mvbench import MOST_OPTIONS, NO_OPTION, Choice, TaskRow, first_word_names, make_choice, task_table
-from ..scoring.rubrics.option_letter import ask_letter
 from ..scoring.video_letters import read_stated_letter
 from .base import Scored
+from .judged import ReadLetter
 from .prompts import question_of
 from .sampling import VideoFacts, span_middles
 from .video import VideoBenchmark
@@ -50,7 +50,7 @@ class _Shown:
     span: tuple[float, float] | None
 
 
-class MVBenchMP4(VideoBenchmark):
+class MVBenchMP4(ReadLetter, VideoBenchmark):
     """MVBench whose clips are cut already (Li et al. 2024).
 
     Columns: ``task_type``, ``prefix`` (folder of the video), ``video``, ``question``, ``candidates`` (a Python list of
@@ -119,30 +119,21 @@ class MVBenchMP4(VideoBenchmark):
         letter = reading.letter or NO_LETTER
         return self._scored(sample, letter, reading.rule, hit=letter == choice.letter)
 
-    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        """Reads the option by the exact rules, else asks the judge up to three times.
+    def is_settled(self, exact: Scored, prediction: Cell) -> bool:
+        """A missing answer is never judged."""
+        return prediction is None or super().is_settled(exact, prediction)
+
+    async def ask_judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Asks the judge up to three times which option the answer means.
 
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: the row's options are no list, or it has no answer.
         """
-        exact = self.score(sample, prediction)
-        if prediction is None or self.is_settled(exact, prediction):
-            return exact
-        return await self._judged(sample, prediction, judge)
-
-    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
-        """Asks the judge what it asks where the exact rules read nothing.
-
-        Raises:
-            JudgeError: the judge cannot be reached.
-            DataError: the row's options are no list, or it has no answer.
-        """
-        return await self._judged(sample, prediction, judge)
-
-    def verdict(self, scored: Scored) -> Hashable | None:
-        """Returns the letter; None where none could be read."""
-        return None if scored.record["rule"] == "none" else str(scored.record["letter"])
+        choice = self._choice(sample)
+        verdict = await self.ask_letter(sample, prediction, judge, options=choice.options, right=choice.letter)
+        rule = "none" if verdict.reply is None else "judge"
+        return self._scored(sample, verdict.letter, rule, hit=verdict.letter == choice.letter)
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.mvbench.task_table`."""
@@ -155,22 +146,6 @@ class MVBenchMP4(VideoBenchmark):
         if lost:
             first = f"{self.source.path}, row {lost[0].index}, column 'answer'"
             yield f"the right answer of {len(lost)} rows is none of their options, so none is right (first: {first})"
-
-    async def _judged(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        choice = self._choice(sample)
-        verdict = await ask_letter(
-            judge,
-            benchmark=self.name,
-            index=sample.index,
-            question=cell_text(sample.cells.get("question")),
-            options=choice.options,
-            answer=cell_text(prediction),
-            reference=choice.letter,
-            bare_letters=self.protocol.bare_letters,
-            option_in_word=self.protocol.option_in_word,
-        )
-        rule = "none" if verdict.reply is None else "judge"
-        return self._scored(sample, verdict.letter, rule, hit=verdict.letter == choice.letter)
 
     def _scored(self, sample: Sample, letter: str, rule: str, *, hit: bool) -> Scored:
         right = hit and letter != NO_LETTER

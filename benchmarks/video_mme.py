@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +13,10 @@ from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.letters import NO_LETTER, Reading, read_letter
 from ..scoring.literals import parse_list
-from ..scoring.rubrics.option_letter import ask_letter
 from ..scoring.video_letters import read_stated_letter
 from ..scoring.video_mme import GROUPS, DurationRow, duration_table, first_capital, options_in_question, options_of
 from .base import Scored
+from .judged import ReadLetter
 from .prompts import question_of
 from .sampling import VideoFacts
 from .subtitles import parse_srt, subtitles_at
@@ -34,7 +34,7 @@ _ON_THE_WEB: Final = ("http://", "https://")
 _READ: Final = frozenset({"question", "answer", "candidates", "duration", *GROUPS})
 
 
-class VideoMME(VideoBenchmark):
+class VideoMME(ReadLetter, VideoBenchmark):
     """A benchmark of 900 videos with three questions each (Fu et al. 2024).
 
     Columns: ``video`` (its file is ``video/<video>.mp4``), ``question``, ``candidates`` (a Python list of four options
@@ -96,29 +96,16 @@ class VideoMME(VideoBenchmark):
         reading = self._reading(sample, answer)
         return self._scored(sample, reading.letter or NO_LETTER, reading.rule)
 
-    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        """Reads the letter by the exact rules, else asks the judge up to three times.
-
-        Raises:
-            JudgeError: the judge cannot be reached.
-        """
-        exact = self.score(sample, prediction)
-        if self.is_settled(exact, prediction):
-            return exact
-        return await self._judged(sample, prediction, judge)
-
-    async def second_opinion(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored | None:
-        """Asks the judge what it asks where the exact rules read nothing.
+    async def ask_judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Asks the judge up to three times which option the answer means.
 
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: the row's options are no list.
         """
-        return await self._judged(sample, prediction, judge)
-
-    def verdict(self, scored: Scored) -> Hashable | None:
-        """Returns the letter; None where none could be read."""
-        return None if scored.record["rule"] == "none" else str(scored.record["letter"])
+        right = cell_text(sample.cells.get("answer"))
+        verdict = await self.ask_letter(sample, prediction, judge, options=self._options(sample), right=right)
+        return self._scored(sample, verdict.letter, "none" if verdict.reply is None else "judge")
 
     def table(self, scored: Sequence[Scored]) -> Table:
         """Builds the table of `scoring.video_mme.duration_table`."""
@@ -133,20 +120,6 @@ class VideoMME(VideoBenchmark):
                 for s in scored
             ]
         )
-
-    async def _judged(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        verdict = await ask_letter(
-            judge,
-            benchmark=self.name,
-            index=sample.index,
-            question=cell_text(sample.cells.get("question")),
-            options=self._options(sample),
-            answer=cell_text(prediction),
-            reference=cell_text(sample.cells.get("answer")),
-            bare_letters=self.protocol.bare_letters,
-            option_in_word=self.protocol.option_in_word,
-        )
-        return self._scored(sample, verdict.letter, "none" if verdict.reply is None else "judge")
 
     def _reading(self, sample: Sample, answer: str) -> Reading:
         options = self._options(sample)

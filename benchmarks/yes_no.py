@@ -16,7 +16,8 @@ from ..scoring.mme import mme_table
 from ..scoring.pope import pope_table
 from ..scoring.rubrics.yes_no import ask_yes_no
 from ..scoring.yes_no import NO, UNKNOWN, YES, Answered, Verdict, read_yn, read_yn_anywhere
-from .base import Benchmark, Scored
+from .base import Scored
+from .judged import RulesThenJudge
 from .prompts import pictures_then_text, question_of
 
 __all__ = ["MME", "POPE", "HallusionBench", "YesNo"]
@@ -25,7 +26,7 @@ _SHOWN: Final = 200
 """How many characters of an answer its record shows."""
 
 
-class YesNo(Benchmark):
+class YesNo(RulesThenJudge):
     """A benchmark whose rows have a question and the answer Yes or No; its subclasses differ in their tables.
 
     A sample's record has ``extracted`` (``Yes``, ``No`` or ``Unknown``), ``score`` (whether that is the right answer),
@@ -66,16 +67,13 @@ class YesNo(Benchmark):
         said = self._read(cell_text(prediction))
         return self._scored(sample, prediction, said, "none" if said == UNKNOWN else "word")
 
-    async def judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
-        """Reads yes or no by the exact rules, else asks the judge up to five times.
+    async def ask_judge(self, sample: Sample, prediction: Cell, judge: Judge) -> Scored:
+        """Asks the judge up to five times whether the answer says yes or no.
 
         Raises:
             JudgeError: the judge cannot be reached.
             DataError: the benchmark has no right answers, or the row's is neither Yes nor No.
         """
-        exact = self.score(sample, prediction)
-        if self.is_settled(exact, prediction):
-            return exact
         verdict = await ask_yes_no(
             judge,
             benchmark=self.name,
@@ -85,7 +83,9 @@ class YesNo(Benchmark):
             read=self._read,
             unknown_decides=not self.protocol.judge_unknown_again,
         )
-        return exact if verdict is None else self._scored(sample, prediction, verdict, "judge")
+        if verdict is None:
+            return self._scored(sample, prediction, UNKNOWN, "none")
+        return self._scored(sample, prediction, verdict, "judge")
 
     @abstractmethod
     def table(self, scored: Sequence[Scored]) -> Table:
