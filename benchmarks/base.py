@@ -197,6 +197,10 @@ class Benchmark(ABC):
         """Returns samples and answers as the reference's table of predictions gives them back to be scored."""
         return stored_table(samples, answers, self.reads_column)
 
+    def is_lost(self, prediction: Cell) -> bool:
+        """Whether there is nothing to score: the request failed, and the protocol has no text for that."""
+        return prediction is None and self.protocol.failed_text is None
+
     @abstractmethod
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         """Scores one answer by the exact rules; the record's ``rule`` is ``none`` when no rule could read it."""

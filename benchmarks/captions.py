@@ -58,7 +58,7 @@ class Captions(Benchmark):
             DataError: the benchmark has no reference captions, or a row's are no list of texts.
         """
         references = self._references(sample)
-        failed = prediction is None and self.protocol.failed_text is None
+        failed = self.is_lost(prediction)
         text = "" if failed else self._compared(cell_text(prediction))
         counts = bleu_counts(text, references)
         overlap = 0.0 if failed else rouge_l(text, references)

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import ClassVar, Final
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
@@ -21,7 +20,7 @@ from ..scoring.round_trip import round_trip_table
 from ..scoring.rubrics.final_answer import REPLY_TOKENS, ask_final_answer
 from .base import Scored
 from .judged import RulesThenJudge
-from .prompts import pictures_then_text, question_of
+from .prompts import PictureQuestion
 
 __all__ = ["JudgedMath"]
 
@@ -33,7 +32,7 @@ _LARGEST_STORED: Final = 2**63 - 1
 """The largest whole number that every reader of JSON takes."""
 
 
-class JudgedMath(RulesThenJudge):
+class JudgedMath(PictureQuestion, RulesThenJudge):
     """A benchmark whose rows have a question with its hint and choices in it, and a letter or a value as right answer.
 
     Where a rule reads the answer as it stands (it is prefetched, as the reference says), no judge is asked. Else a
@@ -73,22 +72,13 @@ class JudgedMath(RulesThenJudge):
     def groups(self, sample: Sample) -> Iterable[Cell]:
         """Yields the rows of the table that a sample counts in, beside ``Overall``."""
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then the question as it is.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample))
-
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         """Reads the answer by rules.
 
         Raises:
             DataError: a column is missing, or a row's choices cannot be read.
         """
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return replace(self._scored(sample, None, None, "failed", ""), failed=True)
         options = self.choices(sample)
         result: Cell

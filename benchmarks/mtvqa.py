@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.mtvqa import contains_answer, language_table
 from ..scoring.tables import Row
-from .base import Benchmark, Scored
-from .prompts import pictures_then_text, question_of
+from .base import Scored
+from .prompts import PictureQuestion
 
 __all__ = ["MTVQA"]
 
@@ -20,7 +19,7 @@ _INSTRUCTION: Final = "\nAnswer the question using a word or phrase in the langu
 _SPLIT: Final = "test"
 
 
-class MTVQA(Benchmark):
+class MTVQA(PictureQuestion):
     """A benchmark whose rows have a question, one accepted answer and a language.
 
     Columns: ``question``, ``answer``, ``category`` (the language), optionally ``split``, which is ``test`` in every
@@ -30,14 +29,7 @@ class MTVQA(Benchmark):
     (``substring`` or ``failed``).
     """
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then question and instruction as one text.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample) + _INSTRUCTION)
+    instruction = _INSTRUCTION
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers, languages and splits come from the stored table."""
@@ -50,7 +42,7 @@ class MTVQA(Benchmark):
             DataError: the benchmark has no accepted answers, or a row is of another split than ``test``.
         """
         answer = self._answer(sample)
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return Scored(sample, {"score": 0.0, "prediction_read": None, "rule": "failed"}, 0.0, failed=True)
         text = cell_text(prediction)
         everywhere = self.protocol.empty_text_everywhere

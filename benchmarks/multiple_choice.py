@@ -74,7 +74,7 @@ class MultipleChoice(ReadLetter):
 
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         """Reads the letter by the exact rules."""
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return Scored(sample, {"hit": 0, "log": "", "letter": NO_LETTER, "rule": "failed"}, 0.0, failed=True)
         answer = cell_text(prediction)
         reading = read_letter(

@@ -5,32 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.ocrbench import accepted_texts, contains_answer, points_table
 from ..scoring.tables import Row
-from .base import Benchmark, Scored
-from .prompts import pictures_then_text, question_of
+from .base import Scored
+from .prompts import PictureQuestion
 
 __all__ = ["OCRBench"]
 
 
-class OCRBench(Benchmark):
+class OCRBench(PictureQuestion):
     """A benchmark whose rows have a question, a list of accepted answers and one of ten categories.
 
     A sample's record has ``score`` (0.0 or 1.0), ``prediction_read`` (the answer as it was read) and ``rule``
     (``substring`` or ``failed``).
     """
-
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then the question as it is.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample))
 
     def reads_column(self, name: str) -> bool:
         """Accepted answers and categories come from the stored table."""
@@ -44,7 +34,7 @@ class OCRBench(Benchmark):
         """
         if "answer" not in sample.cells:
             raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return Scored(sample, {"score": 0.0, "prediction_read": None, "rule": "failed"}, 0.0, failed=True)
         text = cell_text(prediction)
         try:

@@ -8,19 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample
 from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
-from .base import Benchmark, Scored
-from .prompts import pictures_then_text, question_of
+from .base import Scored
+from .prompts import PictureQuestion
 
 __all__ = ["OpenEnded"]
 
 _NEEDS_JUDGE: Final = "needs judge"
 
 
-class OpenEnded(Benchmark):
+class OpenEnded(PictureQuestion):
     """A benchmark whose answers a judge grades, one by one.
 
     A sample's record has ``score``, the grade, None for an answer without one, and ``rule``: ``judge``, ``none`` (no
@@ -35,15 +34,6 @@ class OpenEnded(Benchmark):
     shown: ClassVar[tuple[str, ...]]
     ungraded: ClassVar[Mapping[str, Any]]
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then the question as it is.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample))
-
     def reads_column(self, name: str) -> bool:
         """What the judge is shown, and the categories, come from the stored table."""
         return name in ("question", "category", *self.shown)
@@ -57,7 +47,7 @@ class OpenEnded(Benchmark):
         for column in self.shown:
             if column not in sample.cells:
                 raise DataError(f"{self.name} has no column {column!r}: a judge cannot grade its answers without it")
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return Scored(sample, {**self.ungraded, "score": 0.0, "rule": "failed"}, 0.0, failed=True)
         return Scored(sample, {**self.ungraded, "rule": _NEEDS_JUDGE}, math.nan)
 

@@ -5,9 +5,28 @@ from __future__ import annotations
 from ..errors import DataError
 from ..messages import Message, Text
 from ..records import Sample
-from .base import Source
+from .base import Benchmark, Source
 
-__all__ = ["no_question", "pictures_then_text", "question_of"]
+__all__ = ["PictureQuestion", "no_question", "pictures_then_text", "question_of"]
+
+
+class PictureQuestion(Benchmark):
+    """A benchmark that shows a row's pictures and then asks its question.
+
+    Attributes:
+        instruction: follows every question.
+    """
+
+    instruction: str = ""
+
+    def prompt(self, sample: Sample) -> list[Message]:
+        """Builds the pictures, then question and instruction as one text.
+
+        Raises:
+            MediaError: a picture is missing.
+            DataError: the row has no question.
+        """
+        return pictures_then_text(self.source, sample, question_of(self.source, sample) + self.instruction)
 
 
 def question_of(source: Source, sample: Sample) -> str:

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.protocol import Protocol
@@ -22,13 +21,13 @@ from ..scoring.vcr import (
     restores,
 )
 from ..scoring.words import Words, chinese_words
-from .base import Benchmark, Scored, Source
-from .prompts import pictures_then_text, question_of
+from .base import Scored, Source
+from .prompts import PictureQuestion
 
 __all__ = ["VCR"]
 
 
-class VCR(Benchmark):
+class VCR(PictureQuestion):
     """A benchmark whose rows have covered texts, a Python list of them in the column ``answer``.
 
     The question tells what to do. Scores count covered texts, not rows.
@@ -45,15 +44,6 @@ class VCR(Benchmark):
         super().__init__(name, source, protocol)
         self.words = words
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then the question as it is.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample))
-
     def reads_column(self, name: str) -> bool:
         """Covered texts come from the stored table."""
         return name == "answer"
@@ -66,7 +56,7 @@ class VCR(Benchmark):
                 texts into words is not installed.
         """
         covered = self._covered(sample)
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return _scored(sample, covered, [NOT_RESTORED] * len(covered), "failed")
         answer = answer_text("" if prediction is None else cell_text(prediction))
         if refuses(answer, covered, anywhere=self.protocol.covered_refusals):

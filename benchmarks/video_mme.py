@@ -88,7 +88,7 @@ class VideoMME(ReadLetter, VideoBenchmark):
 
     def score(self, sample: Sample, prediction: Cell) -> Scored:
         """Reads the letter by the exact rules."""
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             return Scored(sample, {"score": 0, "letter": NO_LETTER, "rule": "failed"}, 0.0, failed=True)
         answer = cell_text(prediction)
         if self.protocol.first_capital and (letter := first_capital(answer)) is not None:

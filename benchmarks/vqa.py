@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.protocol import Protocol
 from ..scoring.tables import Row, vqa_table
 from ..scoring.vqa import MetricName, accepted_answers, score_answer
-from .base import Benchmark, Scored, Source
-from .prompts import pictures_then_text, question_of
+from .base import Scored, Source
+from .prompts import PictureQuestion
 
 __all__ = ["SHORT_ANSWER", "VisualQA"]
 
@@ -22,7 +21,7 @@ SHORT_ANSWER: Final = "\nAnswer the question using a single word or phrase."
 _GROUPS: Final = ("split", "category")
 
 
-class VisualQA(Benchmark):
+class VisualQA(PictureQuestion):
     """A benchmark whose rows have a question and its accepted answers.
 
     Columns: ``question``, ``answer`` (a text, or a Python list literal of texts), optionally ``split`` or ``category``
@@ -41,15 +40,6 @@ class VisualQA(Benchmark):
         self.instruction = instruction
         self._groups = [group for group in _GROUPS if group in source.columns]
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then question and instruction as one text.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample) + self.instruction)
-
     def reads_column(self, name: str) -> bool:
         """Accepted answers and groups come from the stored table."""
         return name == "answer" or name in self._groups
@@ -63,7 +53,7 @@ class VisualQA(Benchmark):
         if "answer" not in sample.cells:
             return Scored(sample, {"pred": cell_text(prediction), "rule": "withheld"}, math.nan)
         answers = self._answers(sample)
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             record: dict[str, Any] = {"gt": answers, "pred": None, "match": [], "score": 0.0, "eval_score": 0.0}
             return Scored(sample, record | {"rule": "failed"}, 0.0, failed=True)
         found = score_answer(self.metric, cell_text(prediction), answers, self.protocol)

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from ..errors import DataError
-from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.hallusion_bench import Place, hallusion_table, place_of
@@ -18,7 +17,7 @@ from ..scoring.rubrics.yes_no import ask_yes_no
 from ..scoring.yes_no import NO, UNKNOWN, YES, Answered, Verdict, read_yn, read_yn_anywhere
 from .base import Scored
 from .judged import RulesThenJudge
-from .prompts import pictures_then_text, question_of
+from .prompts import PictureQuestion
 
 __all__ = ["MME", "POPE", "HallusionBench", "YesNo"]
 
@@ -26,7 +25,7 @@ _SHOWN: Final = 200
 """How many characters of an answer its record shows."""
 
 
-class YesNo(RulesThenJudge):
+class YesNo(PictureQuestion, RulesThenJudge):
     """A benchmark whose rows have a question and the answer Yes or No; its subclasses differ in their tables.
 
     A sample's record has ``extracted`` (``Yes``, ``No`` or ``Unknown``), ``score`` (whether that is the right answer),
@@ -41,15 +40,6 @@ class YesNo(RulesThenJudge):
     groups: ClassVar[tuple[str, ...]]
     bundled: ClassVar[str] = ""
 
-    def prompt(self, sample: Sample) -> list[Message]:
-        """Builds the pictures, then the question as it is.
-
-        Raises:
-            MediaError: a picture is missing.
-            DataError: the row has no question.
-        """
-        return pictures_then_text(self.source, sample, question_of(self.source, sample))
-
     def reads_column(self, name: str) -> bool:
         """Right answers, questions for the judge, and groups come from the stored table."""
         return name in ("answer", "question") or name in self.groups
@@ -60,7 +50,7 @@ class YesNo(RulesThenJudge):
         Raises:
             DataError: the benchmark has no right answers, or the row's is neither Yes nor No.
         """
-        if prediction is None and self.protocol.failed_text is None:
+        if self.is_lost(prediction):
             self._truth(sample)
             record = {"extracted": UNKNOWN, "score": False, "prediction_seen": None, "rule": "failed"}
             return Scored(sample, record, 0.0, failed=True)
