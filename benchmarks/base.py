@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from typing import Protocol as Interface
 
+from ..errors import DataError
 from ..messages import Image, Message
 from ..records import Cell, Failure, Sample, Table
+from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.protocol import Protocol
 from .catalog import catalog
@@ -19,6 +21,8 @@ from .stored_table import stored_table
 from .submission import Submission, spreadsheet
 
 __all__ = ["NO_JUDGE_NAME", "Benchmark", "Scored", "Source", "Table"]
+
+_T = TypeVar("_T")
 
 NO_JUDGE_NAME: Final = "exact_matching"
 """What the reference calls scoring without a judge."""
@@ -196,6 +200,32 @@ class Benchmark(ABC):
     def stored(self, samples: Sequence[Sample], answers: Sequence[Cell]) -> tuple[list[Sample], list[Cell]]:
         """Returns samples and answers as the reference's table of predictions gives them back to be scored."""
         return stored_table(samples, answers, self.reads_column)
+
+    def scored_cell(self, sample: Sample, column: str = "answer") -> Cell:
+        """Returns a cell that scoring cannot do without.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if column not in sample.cells:
+            raise DataError(f"{self.name} has no column {column!r}: it cannot be scored")
+        return sample.cells[column]
+
+    def parsed_answer(self, sample: Sample, parse: Callable[[str], _T]) -> _T:
+        """Returns what the row's right answers are read as.
+
+        Raises:
+            DataError: there is no column of them, or they cannot be read.
+        """
+        text = cell_text(self.scored_cell(sample))
+        try:
+            return parse(text)
+        except DataError as error:
+            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
+
+    def no_answers(self) -> DataError:
+        """Returns the error of scoring a benchmark whose file has no column of right answers, as some keep theirs."""
+        return DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
 
     def is_lost(self, prediction: Cell) -> bool:
         """Whether there is nothing to score: the request failed, and the protocol has no text for that."""

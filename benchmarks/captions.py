@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ..errors import DataError
 from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.caption_table import CaptionRow, caption_table
@@ -93,10 +92,4 @@ class Captions(Benchmark):
         return caption if self.protocol.captions_as_written else caption_words(caption)
 
     def _references(self, sample: Sample) -> list[str]:
-        if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
-        try:
-            captions = reference_captions(cell_text(sample.cells["answer"]))
-        except DataError as error:
-            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
-        return [self._compared(caption) for caption in captions]
+        return [self._compared(caption) for caption in self.parsed_answer(sample, reference_captions)]

@@ -140,16 +140,6 @@ class JudgedMath(PictureQuestion, RulesThenJudge):
             told = f"{unread} of {len(scored)} answers were read by no rule and no judge and count as wrong"
             yield f"{told}: the accuracy is a lower bound"
 
-    def cell(self, sample: Sample, column: str) -> Cell:
-        """Returns a cell that the benchmark cannot do without.
-
-        Raises:
-            DataError: there is no such column.
-        """
-        if column not in sample.cells:
-            raise DataError(f"{self.name} has no column {column!r}: it cannot be scored")
-        return sample.cells[column]
-
     def listed_choices(self, sample: Sample) -> dict[str, Cell]:
         """Returns the choices of a row's Python list, by letter.
 
@@ -157,7 +147,7 @@ class JudgedMath(PictureQuestion, RulesThenJudge):
             DataError: there is no such list, or it is longer than the alphabet.
         """
         where = f"{self.name}, row {sample.index}, column 'choices'"
-        text = cell_text(self.cell(sample, "choices"))
+        text = cell_text(self.scored_cell(sample, "choices"))
         try:
             choices = parse_literal(text)
         except (DataError, ValueError) as error:
@@ -214,7 +204,7 @@ class JudgedMath(PictureQuestion, RulesThenJudge):
 
     def _hits(self, sample: Sample, result: Cell, *, asked: bool) -> bool:
         """Whether a result is right; a missing one only where the reference takes it for the text ``nan``."""
-        self.cell(sample, "answer")
+        self.scored_cell(sample, "answer")
         if result is None and not (asked and self.protocol.missing_as_nan):
             return False
         return self.is_right(sample, result)

@@ -32,7 +32,7 @@ class MathVision(JudgedMath):
         Raises:
             DataError: there is no such column, or the cell is no list.
         """
-        return {} if self.cell(sample, "choices") is None else self.listed_choices(sample)
+        return {} if self.scored_cell(sample, "choices") is None else self.listed_choices(sample)
 
     def free_answer(self, sample: Sample, prediction: Cell) -> tuple[Cell, str]:
         """Reads an answer that is the right one as it stands."""
@@ -55,7 +55,7 @@ class MathVision(JudgedMath):
             yield category
 
     def _equals(self, sample: Sample, text: str) -> bool:
-        right = self.cell(sample, "answer")
+        right = self.scored_cell(sample, "answer")
         if self.protocol.evaluated_answers:
             return evaluated_equal(text, cell_text(right))
         return right is not None and same_answer(text, cell_text(right))

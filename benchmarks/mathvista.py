@@ -36,14 +36,14 @@ class MathVista(JudgedMath):
         Raises:
             DataError: a column is missing, or the cell is no list.
         """
-        return self.listed_choices(sample) if self.cell(sample, "question_type") == "multi_choice" else {}
+        return self.listed_choices(sample) if self.scored_cell(sample, "question_type") == "multi_choice" else {}
 
     def free_answer(self, sample: Sample, prediction: Cell) -> tuple[Cell, str]:
         """Reads an answer that is the right one as it stands."""
         if not self.protocol.typed_answers:
             text = cell_text(prediction)
             return (text, "equal") if self._equals(sample, text) else (None, "none")
-        number = typed_number(prediction, self.cell(sample, "answer_type"))
+        number = typed_number(prediction, self.scored_cell(sample, "answer_type"))
         # The reference takes a zero for no number.
         return (number, "equal") if number and self._equals(sample, number) else (None, "none")
 
@@ -52,7 +52,7 @@ class MathVista(JudgedMath):
         if not self.choices(sample):
             return self._equals(sample, result)
         letter = self.result_letter(sample, result)
-        return letter is not None and letter == self.cell(sample, "answer_option")
+        return letter is not None and letter == self.scored_cell(sample, "answer_option")
 
     def groups(self, sample: Sample) -> Iterator[Cell]:
         """Yields the skills, then the task."""
@@ -74,7 +74,7 @@ class MathVista(JudgedMath):
         return [str(name) for name in names] if isinstance(names, list | tuple) else [text]
 
     def _equals(self, sample: Sample, result: Cell) -> bool:
-        right, answer_type = self.cell(sample, "answer"), self.cell(sample, "answer_type")
+        right, answer_type = self.scored_cell(sample, "answer"), self.scored_cell(sample, "answer_type")
         if self.protocol.typed_answers:
             number = typed_number(result, answer_type)
             return number is not None and number == typed_number(right, answer_type)

@@ -56,12 +56,10 @@ class MTVQA(PictureQuestion):
 
     def _answer(self, sample: Sample) -> str | None:
         """Returns the accepted answer; None where there is none, so that nothing is right."""
-        if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
+        answer = self.scored_cell(sample)
         split = sample.cells.get("split", _SPLIT)
         if cell_text(split).lower() != _SPLIT:
             raise DataError(
                 f"{self.name}, row {sample.index}, column 'split': only the split {_SPLIT!r} is scored, not {split!r}"
             )
-        answer = sample.cells["answer"]
         return None if answer is None and not self.protocol.pandas_cells else cell_text(answer)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, ClassVar, Final
 
-from ..errors import DataError
 from ..messages import Message
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
@@ -128,7 +127,7 @@ class MultipleChoice(ReadLetter):
             DataError: the benchmark has no column of right letters.
         """
         if "answer" not in self.source.columns:
-            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+            raise self.no_answers()
         # Rows of one index, which only the reference's protocol lets through, share the result of the last of them.
         points = {s.sample.index: s.points for s in scored}
         return [self._row(s.sample, points[s.sample.index]) for s in scored]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import DataError
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.ocrbench import accepted_texts, contains_answer, points_table
@@ -32,15 +31,11 @@ class OCRBench(PictureQuestion):
         Raises:
             DataError: the benchmark has no accepted answers, or a row's are no list.
         """
-        if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
+        self.scored_cell(sample)
         if self.is_lost(prediction):
             return Scored(sample, {"score": 0.0, "prediction_read": None, "rule": "failed"}, 0.0, failed=True)
         text = cell_text(prediction)
-        try:
-            answers = accepted_texts(cell_text(sample.cells["answer"]))
-        except DataError as error:
-            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
+        answers = self.parsed_answer(sample, accepted_texts)
         category, empty_everywhere = sample.cells.get("category"), self.protocol.empty_text_everywhere
         points = float(contains_answer(text, answers, category, empty_everywhere=empty_everywhere))
         return Scored(sample, {"score": points, "prediction_read": text, "rule": "substring"}, points)

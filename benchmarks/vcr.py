@@ -80,12 +80,7 @@ class VCR(PictureQuestion):
         )
 
     def _covered(self, sample: Sample) -> list[str]:
-        if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': it cannot be scored")
-        try:
-            return covered_texts(cell_text(sample.cells["answer"]))
-        except DataError as error:
-            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
+        return self.parsed_answer(sample, covered_texts)
 
 
 def _scored(sample: Sample, covered: Sequence[str], restored: Sequence[Restored], rule: str) -> Scored:

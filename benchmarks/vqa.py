@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ..errors import DataError
 from ..records import Cell, Sample, Table
 from ..scoring.cells import cell_text
 from ..scoring.protocol import Protocol
@@ -80,7 +79,7 @@ class VisualQA(PictureQuestion):
             DataError: the benchmark has no accepted answers.
         """
         if "answer" not in self.source.columns:
-            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+            raise self.no_answers()
         rows = [
             Row(s.points, s.sample.cluster, {group: s.sample.cells.get(group) for group in self._groups})
             for s in scored
@@ -91,7 +90,4 @@ class VisualQA(PictureQuestion):
         answer = sample.cells["answer"]
         if answer is None and not self.protocol.pandas_cells:
             return []
-        try:
-            return accepted_answers(cell_text(answer))
-        except DataError as error:
-            raise DataError(f"{self.name}, row {sample.index}, column 'answer': {error}") from error
+        return self.parsed_answer(sample, accepted_answers)

@@ -121,7 +121,7 @@ class YesNo(PictureQuestion, RulesThenJudge):
 
     def _truth(self, sample: Sample) -> Cell:
         if "answer" not in sample.cells:
-            raise DataError(f"{self.name} has no column 'answer': its answers are not public and cannot be scored here")
+            raise self.no_answers()
         answer = sample.cells["answer"]
         if self.protocol.yes_no_as_spelled:
             return answer
