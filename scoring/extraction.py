@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .judge import Judge, JudgeRequest
+from .judge import WARMING, Judge, JudgeRequest
 from .protocol import FAILED_TEXT
 from .rubrics import extracted_answer
 
@@ -19,7 +19,6 @@ TRIES: Final = 5
 REPLY_TOKENS: Final = 128
 """Longest reply of the reference's judge."""
 
-_WARMING: Final = 0.5
 _ANSWER: Final = "Extracted answer:"
 _FORMAT: Final = "Answer format:"
 
@@ -68,18 +67,15 @@ async def ask_extraction(
     prompt = extracted_answer.prompt(question, prediction)
     fields = {"question": question, "answer": prediction}
     log, reply = "", ""
-    for attempt in range(TRIES):
-        temperature = _WARMING * attempt
-        request = JudgeRequest(
-            benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens, fields=fields
-        )
+    first = JudgeRequest(benchmark, index, 0, name, prompt, max_tokens=max_tokens, fields=fields)
+    for request in first.tries(TRIES, warming=WARMING):
         text = await judge(request)
         if FAILED_TEXT not in text:
             reply = text
             answer = extracted(text)
             if first_reply or answer is not None:
                 return Extraction(answer, reply, f"{log}Succeed")
-        log += f"Try {attempt}: output is {prediction}, failed to parse.\n"
+        log += f"Try {request.attempt}: output is {prediction}, failed to parse.\n"
     return Extraction(None, reply, f"{log}All {TRIES} retries failed.\n")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
-__all__ = ["Judge", "JudgeRequest"]
+__all__ = ["WARMING", "Judge", "JudgeRequest"]
+
+WARMING: Final = 0.5
+"""By how much the reference raises the temperature from one try to the next, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,16 @@ class JudgeRequest:
     system: str | None = None
     max_tokens: int | None = None
     fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def tries(self, most: int, *, warming: float = 0.0) -> Iterator[JudgeRequest]:
+        """Yields this request and the same again, each with its number, for a judge whose replies cannot be read.
+
+        Args:
+            most: how many.
+            warming: what each adds to the temperature of the one before.
+        """
+        for attempt in range(most):
+            yield replace(self, attempt=attempt, temperature=self.temperature + warming * attempt)
 
 
 Judge: TypeAlias = Callable[[JudgeRequest], Awaitable[str]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..records import Cell, Metric, Table
-from .judge import Judge, JudgeRequest
+from .judge import WARMING, Judge, JudgeRequest
 from .rubrics import mmvet
 from .stats import estimate
 from .tables import Row
@@ -23,7 +23,6 @@ TRIES: Final = 5
 REPLY_TOKENS: Final = 3
 """Longest reply of the reference's judge."""
 
-_WARMING: Final = 0.5
 _CAPABILITIES: Final = ("rec", "ocr", "know", "gen", "spat", "math")
 _OVERALL: Final = "Overall"
 _PERCENT: Final = 100.0
@@ -70,21 +69,18 @@ async def ask_grade(
     prompt = mmvet.prompt(question, answer, prediction)
     fields = {"question": question, "answer": prediction, "reference": answer}
     log = ""
-    for attempt in range(TRIES):
-        temperature = _WARMING * attempt
-        request = JudgeRequest(
-            benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens, fields=fields
-        )
+    first = JudgeRequest(benchmark, index, 0, name, prompt, max_tokens=max_tokens, fields=fields)
+    for request in first.tries(TRIES, warming=WARMING):
         reply = await judge(request)
         try:
             grade = float(reply)
         except ValueError:
-            log += f"Try {attempt}: output is {reply}, failed to parse.\n"
+            log += f"Try {request.attempt}: output is {reply}, failed to parse.\n"
             continue
         # NaN is out of range, too. The reference takes it for a grade, and stops with an error.
         if 0 <= grade <= 1:
             return JudgedGrade(grade, f"{log}Succeed")
-        log += f"Try {attempt}: output is {reply}, invalid score: {grade}.\n"
+        log += f"Try {request.attempt}: output is {reply}, invalid score: {grade}.\n"
     return JudgedGrade(None, f"{log}All {TRIES} retries failed.\n")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from ..judge import Judge, JudgeRequest
+from ..judge import WARMING, Judge, JudgeRequest
 from ..letters import FAILED_MARK
 
 __all__ = ["REPLY_TOKENS", "TRIES", "FinalAnswer", "ask_final_answer"]
@@ -15,8 +15,6 @@ TRIES: Final = 5
 """How often a judge is asked for one answer, each time at a higher temperature."""
 REPLY_TOKENS: Final = 128
 """Longest reply of the reference's judge."""
-
-_WARMING: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +57,10 @@ async def ask_final_answer(
     name, prompt = f"{rubric.NAME}@{rubric.VERSION}", rubric.prompt(question, reply)
     fields = {"question": question, "answer": reply}
     log = ""
-    for attempt in range(TRIES):
-        temperature = _WARMING * attempt
-        request = JudgeRequest(
-            benchmark, index, attempt, name, prompt, temperature, max_tokens=max_tokens, fields=fields
-        )
+    first = JudgeRequest(benchmark, index, 0, name, prompt, max_tokens=max_tokens, fields=fields)
+    for request in first.tries(TRIES, warming=WARMING):
         text = await judge(request)
         if FAILED_MARK not in text:
             return FinalAnswer(text, f"{log}Succeed")
-        log += f"Try {attempt}: output is {reply}, failed to parse.\n"
+        log += f"Try {request.attempt}: output is {reply}, failed to parse.\n"
     return FinalAnswer(None, f"{log}All {TRIES} retries failed.\n")

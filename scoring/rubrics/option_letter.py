@@ -87,8 +87,8 @@ async def ask_letter(
     fields = {"question": question, "options": option_lines(options), "answer": answer}
     if reference is not None:
         fields["reference"] = reference
-    for attempt in range(TRIES):
-        reply = await judge(JudgeRequest(benchmark, index, attempt, name, prompt, fields=fields))
+    for request in JudgeRequest(benchmark, index, 0, name, prompt, fields=fields).tries(TRIES):
+        reply = await judge(request)
         if FAILED_MARK in reply:
             continue
         reading = read_letter(reply, options, bare_letters=bare_letters, option_in_word=option_in_word)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..judge import Judge, JudgeRequest
+from ..judge import WARMING, Judge, JudgeRequest
 from ..yes_no import UNKNOWN, Verdict, says_unknown
 
-__all__ = ["NAME", "TEMPERATURES", "VERSION", "ask_yes_no", "prompt"]
+__all__ = ["NAME", "TRIES", "VERSION", "ask_yes_no", "prompt"]
 
 NAME: Final = "yes_no"
 VERSION: Final = 1
-TEMPERATURES: Final = (0.0, 0.5, 1.0, 1.5, 2.0)
-"""One per try: a judge whose reply cannot be read is asked again with more freedom."""
+TRIES: Final = 5
+"""How often a judge is asked what one answer says, each time at a higher temperature."""
 
 _TEXT: Final = """\
 Somebody answered a question that can be answered with yes or no, but did so in free words. Decide what the answer \
@@ -68,8 +68,8 @@ async def ask_yes_no(
     """
     text = prompt(question, answer)
     fields = {"question": question, "answer": answer}
-    for attempt, temperature in enumerate(TEMPERATURES):
-        request = JudgeRequest(benchmark, index, attempt, f"{NAME}@{VERSION}", text, temperature, fields=fields)
+    first = JudgeRequest(benchmark, index, 0, f"{NAME}@{VERSION}", text, fields=fields)
+    for request in first.tries(TRIES, warming=WARMING):
         reply = await judge(request)
         if unknown_decides and says_unknown(reply):
             return UNKNOWN
