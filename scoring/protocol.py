@@ -23,7 +23,7 @@ ChineseWords: TypeAlias = Literal["zh_core_web_sm", "characters"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Named switches; a field's value is what happens.
+    """Named switches; a field's value is what happens, and its default the correction.
 
     Attributes:
         name: how reports call it. Scores of different protocols are never put side by side without saying so.
@@ -127,101 +127,54 @@ class Protocol:
     """
 
     name: str
-    pandas_cells: bool
-    cached_images: bool
-    localize_above_bytes: int | None
-    round_trip_table: bool
-    failed_text: str | None
-    keep_system_prompt: bool
-    empty_answer_fails: bool
-    bare_letters: bool
-    option_in_word: bool
-    open_as_choice: bool
-    million_is_base: bool
-    single_capability_twice: bool
-    literal_grade_pairs: bool
-    unread_grades_count: bool
-    grades_between_braces: bool
-    whole_grades: bool
-    judge_reply_limits: bool
-    captions_as_written: bool
-    yes_no_between_blanks: bool
-    yes_no_as_spelled: bool
-    judge_empty_answers: bool
-    judge_unknown_again: bool
-    groups_across_categories: bool
-    unread_as_no: bool
-    anls_given_length: bool
-    zero_as_text: bool
-    empty_text_everywhere: bool
-    covered_refusals: bool
-    chinese_words: ChineseWords
-    evaluated_answers: bool
-    typed_answers: bool
-    missing_as_nan: bool
-    glued_lines: bool
-    repeated_words: bool
-    bare_numbers: bool
-    first_page_cells: bool
-    first_strip_only: bool
-    short_videos_unseen: bool
-    clips_share_frames: bool
-    subtitle_codes: bool
-    failures_are_hits: bool
-    option_by_prefix: bool
-    first_capital: bool
-    any_rating: bool
-    packed_lines_as_written: bool
+    pandas_cells: bool = False
+    cached_images: bool = False
+    localize_above_bytes: int | None = None
+    round_trip_table: bool = False
+    failed_text: str | None = None
+    keep_system_prompt: bool = False
+    empty_answer_fails: bool = False
+    bare_letters: bool = False
+    option_in_word: bool = False
+    open_as_choice: bool = False
+    million_is_base: bool = False
+    single_capability_twice: bool = False
+    literal_grade_pairs: bool = False
+    unread_grades_count: bool = False
+    grades_between_braces: bool = False
+    whole_grades: bool = False
+    judge_reply_limits: bool = False
+    captions_as_written: bool = False
+    yes_no_between_blanks: bool = False
+    yes_no_as_spelled: bool = False
+    judge_empty_answers: bool = False
+    judge_unknown_again: bool = False
+    groups_across_categories: bool = False
+    unread_as_no: bool = False
+    anls_given_length: bool = False
+    zero_as_text: bool = False
+    empty_text_everywhere: bool = False
+    covered_refusals: bool = False
+    chinese_words: ChineseWords = "characters"
+    evaluated_answers: bool = False
+    typed_answers: bool = False
+    missing_as_nan: bool = False
+    glued_lines: bool = False
+    repeated_words: bool = False
+    bare_numbers: bool = False
+    first_page_cells: bool = False
+    first_strip_only: bool = False
+    short_videos_unseen: bool = False
+    clips_share_frames: bool = False
+    subtitle_codes: bool = False
+    failures_are_hits: bool = False
+    option_by_prefix: bool = False
+    first_capital: bool = False
+    any_rating: bool = False
+    packed_lines_as_written: bool = False
 
 
-EYECHART: Final = Protocol(
-    name="eyechart",
-    pandas_cells=False,
-    cached_images=False,
-    localize_above_bytes=None,
-    round_trip_table=False,
-    failed_text=None,
-    keep_system_prompt=False,
-    empty_answer_fails=False,
-    bare_letters=False,
-    option_in_word=False,
-    open_as_choice=False,
-    million_is_base=False,
-    single_capability_twice=False,
-    literal_grade_pairs=False,
-    unread_grades_count=False,
-    grades_between_braces=False,
-    whole_grades=False,
-    judge_reply_limits=False,
-    captions_as_written=False,
-    yes_no_between_blanks=False,
-    yes_no_as_spelled=False,
-    judge_empty_answers=False,
-    judge_unknown_again=False,
-    groups_across_categories=False,
-    unread_as_no=False,
-    anls_given_length=False,
-    zero_as_text=False,
-    empty_text_everywhere=False,
-    covered_refusals=False,
-    chinese_words="characters",
-    evaluated_answers=False,
-    typed_answers=False,
-    missing_as_nan=False,
-    glued_lines=False,
-    repeated_words=False,
-    bare_numbers=False,
-    first_page_cells=False,
-    first_strip_only=False,
-    short_videos_unseen=False,
-    clips_share_frames=False,
-    subtitle_codes=False,
-    failures_are_hits=False,
-    option_by_prefix=False,
-    first_capital=False,
-    any_rating=False,
-    packed_lines_as_written=False,
-)
+EYECHART: Final = Protocol(name="eyechart")
 VLMEVAL: Final = Protocol(
     name="vlmeval",
     pandas_cells=True,
