@@ -21,6 +21,7 @@ from . import cli_options as o
 from .cli_demo import add_demo, model_table
 from .cli_doctor import Verbs
 from .cli_judge import JudgeAudit
+from .cli_output import Output
 from .cli_run_options import Given, with_run_options
 from .errors import EyechartError
 from .version import VERSION
@@ -200,8 +201,9 @@ def report(
     return 0
 
 
-Verbs(_show, lambda text: print(text, flush=True), _complain).add_to(app)
-JudgeAudit(_show, lambda text: print(text, flush=True), _complain).add_to(app)
+_output = Output(_show, lambda text: print(text, flush=True), _complain)
+Verbs(_output).add_to(app)
+JudgeAudit(_output).add_to(app)
 
 
 @list_app.command("benchmarks")

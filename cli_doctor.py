@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from . import cli_options as o
+from .cli_output import Output
 from .cli_run_options import Given, with_run_options
 from .errors import ConfigError
 
@@ -23,23 +24,10 @@ _STYLES: Final = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
 class Verbs:
-    """`doctor` and `estimate`, with the options of `eval`.
+    """`doctor` and `estimate`, with the options of `eval`."""
 
-    Args:
-        show: prints tables and texts.
-        say: prints a line as it is.
-        complain: prints a line on standard error.
-    """
-
-    def __init__(
-        self,
-        show: Callable[[Iterable[RenderableType]], None],
-        say: Callable[[str], None],
-        complain: Callable[[str], None],
-    ) -> None:
-        self._show = show
-        self._say = say
-        self._complain = complain
+    def __init__(self, output: Output) -> None:
+        self._output = output
 
     def add_to(self, app: typer.Typer) -> None:
         """Makes them verbs of a command line."""
@@ -54,13 +42,12 @@ class Verbs:
         code 0 when nothing failed (warnings are allowed), 3 when a model cannot be used, else 1.
         """
         import anyio  # noqa: PLC0415  (slow to import)
-        import orjson  # noqa: PLC0415
 
         from .engine.doctor import configuration_failures, examine, exit_code  # noqa: PLC0415
 
         def tell(check: Check) -> None:
             if not as_json:
-                self._show([_line(check)])
+                self._output.show([_line(check)])
 
         checks: list[Check]
         try:
@@ -74,9 +61,9 @@ class Verbs:
         code = exit_code(checks)
         if as_json:
             record = {"exit_code": code, "checks": [check.as_dict() for check in checks]}
-            self._say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+            self._output.say_json(record)
         else:
-            self._say(f"\n{_summary(checks)}")
+            self._output.say(f"\n{_summary(checks)}")
         return code
 
     @with_run_options
@@ -91,7 +78,6 @@ class Verbs:
         from functools import partial  # noqa: PLC0415
 
         import anyio  # noqa: PLC0415  (slow to import)
-        import orjson  # noqa: PLC0415
 
         from .cli_estimate import estimate_parts  # noqa: PLC0415
         from .engine.estimate import estimate  # noqa: PLC0415
@@ -100,13 +86,13 @@ class Verbs:
         found = [anyio.run(partial(estimate, plan, probes=0 if no_probe else probes)) for plan in plans]
         if as_json:
             record = found[0].as_dict() if len(found) == 1 else [one.as_dict() for one in found]
-            self._say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+            self._output.say_json(record)
         else:
             for one in found:
-                self._show(estimate_parts(one))
+                self._output.show(estimate_parts(one))
         silent = [sentence for one in found for sentence in one.unanswered]
         for sentence in silent:
-            self._complain(f"{sentence}. eyechart doctor looks for the reason")
+            self._output.complain(f"{sentence}. eyechart doctor looks for the reason")
         return 3 if silent else 0
 
 

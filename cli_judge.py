@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
 from . import cli_options as o
+from .cli_output import Output
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,23 +40,10 @@ AuditSeed: TypeAlias = Annotated[
 
 
 class JudgeAudit:
-    """`judge-audit`.
+    """`judge-audit`."""
 
-    Args:
-        show: prints tables and texts.
-        say: prints a line as it is.
-        complain: prints a line on standard error.
-    """
-
-    def __init__(
-        self,
-        show: Callable[[Iterable[RenderableType]], None],
-        say: Callable[[str], None],
-        complain: Callable[[str], None],
-    ) -> None:
-        self._show = show
-        self._say = say
-        self._complain = complain
+    def __init__(self, output: Output) -> None:
+        self._output = output
 
     def add_to(self, app: typer.Typer) -> None:
         """Makes it a verb of a command line."""
@@ -72,7 +60,6 @@ class JudgeAudit:
         from functools import partial  # noqa: PLC0415
 
         import anyio  # noqa: PLC0415  (slow to import)
-        import orjson  # noqa: PLC0415
 
         from .engine.config import read_environment  # noqa: PLC0415
         from .engine.judge_audit import audit_run  # noqa: PLC0415
@@ -85,14 +72,14 @@ class JudgeAudit:
             audits += anyio.run(partial(audit_run, plan, run_dir, ask=ask, shown=shown, seed=seed))
         if as_json:
             record = {"run_dir": str(run_dir), "audits": [audit.as_dict() for audit in audits]}
-            self._say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+            self._output.say_json(record)
         else:
-            self._show(_parts(audits))
+            self._output.show(_parts(audits))
         lost = [audit for audit in audits if audit.unsaid]
         for audit in lost:
             index, reason = next(iter(audit.unsaid.items()))
             told = f"{len(audit.unsaid)} answers have no verdict to compare with, the first being sample {index}"
-            self._complain(f"{audit.model} on {audit.benchmark}: {told}: {reason}")
+            self._output.complain(f"{audit.model} on {audit.benchmark}: {told}: {reason}")
         return _UNUSABLE if lost else 0
 
 

@@ -1,0 +1,33 @@
+"""Where verbs of modules of their own say what they have to say; cli.py alone prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["Output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The ways out of a command line.
+
+    Attributes:
+        show: prints tables and texts.
+        say: prints a line as it is.
+        complain: prints a line on standard error.
+    """
+
+    show: Callable[[Iterable[RenderableType]], None]
+    say: Callable[[str], None]
+    complain: Callable[[str], None]
+
+    def say_json(self, record: Any) -> None:
+        """Prints a record for programs to read."""
+        import orjson  # noqa: PLC0415  (slow to import)
+
+        self.say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
