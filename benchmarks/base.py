@@ -313,6 +313,25 @@ class Benchmark(ABC):
         del scored
         yield from ()
 
+    def partly_asked(
+        self, scored: Sequence[Scored], group: Callable[[Sample], Hashable | None]
+    ) -> tuple[int, int] | None:
+        """Returns how many groups of samples were asked only in part, and how many were asked; None for none.
+
+        Args:
+            scored: what was asked.
+            group: names what a sample counts together with; None where it counts alone.
+
+        Raises:
+            DataError: a sample does not say what it belongs to.
+        """
+        asked = {s.sample.index for s in scored}
+        groups = {group(s.sample) for s in scored} - {None}
+        if not groups or len(asked) >= len(self):
+            return None
+        partly = {group(sample) for sample in self.samples() if sample.index not in asked} & groups
+        return (len(partly), len(groups)) if partly else None
+
     def more_tables(self, scored: Sequence[Scored]) -> dict[str, Table]:
         """Builds what the benchmark tells beside its result table, by the end of each file's name (``acc_all``)."""
         del scored

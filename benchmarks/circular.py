@@ -105,16 +105,12 @@ class Circular(MultipleChoice):
     def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
         """Says how many questions were not asked in all their orders, which makes them easier."""
         yield from super().caveats(scored)
-        asked = [s.sample for s in scored]
-        partly = {self.unit(sample) for sample in asked}
-        whole = {sample.index for sample in asked}
-        if len(whole) < len(self):
-            missing = {self.unit(sample) for sample in self.samples() if sample.index not in whole} & partly
-            if missing:
-                yield (
-                    f"{len(missing)} of {len(partly)} questions were not asked in all orders of their options; the "
-                    "accuracy is higher than that of the whole benchmark would be"
-                )
+        if found := self.partly_asked(scored, self.unit):
+            partly, questions = found
+            yield (
+                f"{partly} of {questions} questions were not asked in all orders of their options; the "
+                "accuracy is higher than that of the whole benchmark would be"
+            )
 
     def _groups_of(self, scored: Sequence[Scored]) -> Iterator[tuple[Scored, list[Scored]]]:
         """Yields the base row and all rows of each group that has a base row, in the order of the file."""

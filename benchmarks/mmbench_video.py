@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from ..errors import DataError
 from ..messages import Message, Part, Text, Video
 from ..records import Cell, Sample, Table
-from ..scoring.cells import cell_text
 from ..scoring.judge import Judge
 from ..scoring.mmbench_video import (
     BEST,
@@ -25,7 +24,7 @@ from ..scoring.mmbench_video import (
 from .base import Scored
 from .open_ended import OpenEnded
 from .prompts import question_of
-from .video import VideoBenchmark
+from .video import ON_THE_WEB, VideoBenchmark
 
 __all__ = ["FRAMES_SHOWN", "MMBenchVideo"]
 
@@ -38,7 +37,6 @@ _ONE_QUESTION: Final = (
     "Please analyze these images and provide the answer to the question about the video content.\n"
     "Please directly reply with your response to the only question.\n"
 )
-_ON_THE_WEB: Final = ("http://", "https://")
 
 
 class MMBenchVideo(VideoBenchmark, OpenEnded):
@@ -67,19 +65,6 @@ class MMBenchVideo(VideoBenchmark, OpenEnded):
         frames = self.all_frames(sample)
         told = FRAMES_SHOWN.format(count=len(frames)) + _ONE_QUESTION
         return [Message("user", (Text(told), *frames, Text(f"Question: {question}\nAnswer: ")))]
-
-    def video_of(self, sample: Sample) -> str:
-        """Names the video."""
-        return cell_text(sample.cells.get("video"))
-
-    def files_of(self, sample: Sample) -> Sequence[Path]:
-        """Returns the video.
-
-        Raises:
-            MediaError: its path leads out of the benchmark's folder.
-            DataError: the row names no video.
-        """
-        return (self._path(sample),)
 
     def reads_column(self, name: str) -> bool:
         """What the judge is shown, and the capabilities, come from the stored table."""
@@ -153,14 +138,11 @@ class MMBenchVideo(VideoBenchmark, OpenEnded):
         Raises:
             MediaError: the video is missing or broken.
         """
-        path = self._path(sample)
+        path = self.path_of(sample)
         return self.frames(path, self.indices(self.probe(path)), self.cell(sample, "video"))
-
-    def _path(self, sample: Sample) -> Path:
-        return self.file("video", f"{self.cell(sample, 'video')}.mp4")
 
     def _video(self, sample: Sample) -> Video:
         address = self.cell(sample, "video_path")
-        if address.startswith(_ON_THE_WEB):
+        if address.startswith(ON_THE_WEB):
             return Video(address)
         return Video(str(self.file("video", PurePosixPath(address).name)))

@@ -83,14 +83,14 @@ class MVBenchMP4(ReadLetter, VideoBenchmark):
         """Names the video by its folder and its name."""
         return f"{sample.cells.get('prefix') or ''}{sample.cells.get('video') or ''}"
 
-    def files_of(self, sample: Sample) -> Sequence[Path]:
-        """Returns the video.
+    def path_of(self, sample: Sample) -> Path:
+        """Returns the file of the video that decides what the row's frames are.
 
         Raises:
             MediaError: its path leads out of the benchmark's folder.
             DataError: the row names no video.
         """
-        return (self._path(self._deciding(sample)),)
+        return self._path(self._deciding(sample))
 
     def reads_column(self, name: str) -> bool:
         """Tasks, options and answers come from the stored table."""

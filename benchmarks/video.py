@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,10 @@ from .base import Benchmark, Source
 from .probe import look_into
 from .sampling import FORMULAS, VideoFacts, rate_points, thinned
 
-__all__ = ["DEFAULT_OPTIONS", "Probe", "VideoBenchmark", "VideoOptions", "file_below"]
+__all__ = ["DEFAULT_OPTIONS", "ON_THE_WEB", "Probe", "VideoBenchmark", "VideoOptions", "file_below"]
+
+ON_THE_WEB: Final = ("http://", "https://")
+"""What a cell begins with that names a video by an address, and no file."""
 
 Probe: TypeAlias = Callable[[Path], VideoFacts]
 """Says how many frames a video has; raises MediaError where it cannot be read."""
@@ -98,17 +100,27 @@ class VideoBenchmark(Benchmark):
         """Returns the sample's first file that is not there; None for none."""
         return next((path for path in self.files_of(sample) if not path.exists()), None)
 
-    @abstractmethod
     def video_of(self, sample: Sample) -> str:
         """Names the video of a row; equal for rows on the same one."""
+        return cell_text(sample.cells.get("video"))
 
-    @abstractmethod
+    def path_of(self, sample: Sample) -> Path:
+        """Returns the file of a row's video, by default ``video/<video>.mp4``.
+
+        Raises:
+            MediaError: it leads out of the benchmark's folder.
+            DataError: the row names no video.
+        """
+        return self.file("video", f"{self.cell(sample, 'video')}.mp4")
+
     def files_of(self, sample: Sample) -> Sequence[Path]:
-        """Returns the files that a row's prompt shows or reads.
+        """Returns the files that a row's prompt shows or reads, by default the video.
 
         Raises:
             MediaError: a path leads out of the benchmark's folder.
+            DataError: the row names no video.
         """
+        return (self.path_of(sample),)
 
     def cell(self, sample: Sample, column: str) -> str:
         """Returns a cell that every row needs.

@@ -20,7 +20,7 @@ from .judged import ReadLetter
 from .prompts import question_of
 from .sampling import VideoFacts
 from .subtitles import parse_srt, subtitles_at
-from .video import VideoBenchmark
+from .video import ON_THE_WEB, VideoBenchmark
 
 __all__ = ["VideoMME"]
 
@@ -30,7 +30,6 @@ _INSTRUCTION: Final = (
     "Select the best answer to the following multiple-choice question based on the video. Respond with only the letter "
     "(A, B, C, or D) of the correct option.\n"
 )
-_ON_THE_WEB: Final = ("http://", "https://")
 _READ: Final = frozenset({"question", "answer", "candidates", "duration", *GROUPS})
 
 
@@ -52,14 +51,14 @@ class VideoMME(ReadLetter, VideoBenchmark):
             MediaError: the video is missing or broken.
             DataError: the row lacks what the prompt needs.
         """
-        path = self._path(sample)
+        path = self.path_of(sample)
         needed = not self.shows_video or self._has_subtitles(sample)
         facts = self.probe(path) if needed else VideoFacts(0, 0.0)
         indices = self.indices(facts) if needed else ()
         media: Sequence[Part]
         if self.shows_video:
             address = str(sample.cells.get("video_path"))
-            media = (Video(address if address.startswith(_ON_THE_WEB) else str(path)),)
+            media = (Video(address if address.startswith(ON_THE_WEB) else str(path)),)
         else:
             media = self.frames(path, indices, self.cell(sample, "video"))
         subtitles = self._subtitles(sample, indices, facts) if self.options.use_subtitle else None
@@ -67,10 +66,6 @@ class VideoMME(ReadLetter, VideoBenchmark):
         options = "\n".join(map(str, self._candidates(sample)))
         question = f"Question: {question_of(self.source, sample)}\n{options}\nAnswer: "
         return [Message("user", (Text(""), *media, Text(_BEGINNING + listed + _INSTRUCTION), Text(question)))]
-
-    def video_of(self, sample: Sample) -> str:
-        """Names the video."""
-        return cell_text(sample.cells.get("video"))
 
     def files_of(self, sample: Sample) -> Sequence[Path]:
         """Returns the video, and its subtitles where they are shown.
@@ -80,7 +75,7 @@ class VideoMME(ReadLetter, VideoBenchmark):
             DataError: the row names no video.
         """
         subtitles = (self._subtitle_path(sample),) if self._has_subtitles(sample) else ()
-        return (self._path(sample), *subtitles)
+        return (self.path_of(sample), *subtitles)
 
     def reads_column(self, name: str) -> bool:
         """Questions, answers and groups come from the stored table."""
@@ -140,9 +135,6 @@ class VideoMME(ReadLetter, VideoBenchmark):
         hit = letter != NO_LETTER and letter == sample.cells.get("answer")
         record: dict[str, Any] = {"score": int(hit), "letter": letter, "rule": rule}
         return Scored(sample, record, float(hit))
-
-    def _path(self, sample: Sample) -> Path:
-        return self.file("video", f"{self.cell(sample, 'video')}.mp4")
 
     def _subtitle_path(self, sample: Sample) -> Path:
         return self.file(self.cell(sample, "subtitle_path"))

@@ -89,15 +89,12 @@ class YesNo(PictureQuestion, RulesThenJudge):
     def caveats(self, scored: Sequence[Scored]) -> Iterator[str]:
         """Says of how much not every question was asked, which makes it easier to get right."""
         yield from super().caveats(scored)
-        asked = {s.sample.index for s in scored}
-        bundles = {self.bundle(s.sample) for s in scored} - {None}
-        if bundles and len(asked) < len(self):
-            partly = {self.bundle(sample) for sample in self.samples() if sample.index not in asked} & bundles
-            if partly:
-                yield (
-                    f"{len(partly)} of {len(bundles)} {self.bundled} were not asked all their questions; "
-                    "the scores are higher than those of the whole benchmark would be"
-                )
+        if found := self.partly_asked(scored, self.bundle):
+            partly, bundles = found
+            yield (
+                f"{partly} of {bundles} {self.bundled} were not asked all their questions; "
+                "the scores are higher than those of the whole benchmark would be"
+            )
 
     def answered(self, scored: Sequence[Scored]) -> list[Answered]:
         """Returns what the table is built from.
