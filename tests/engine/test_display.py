@@ -377,11 +377,8 @@ class Recorder:
         self.closed = True
 
 
+@pytest.mark.virtual_time
 class TestShowing:
-    @pytest.fixture
-    def anyio_backend(self, virtual_time):
-        return virtual_time
-
     @pytest.mark.anyio
     async def test_four_times_a_second_until_the_end(self):
         progress, screen = run(), Recorder()

@@ -32,11 +32,7 @@ UNCLEAR = "it is hard to say what this might be"
 GREETING = "This is a test of the connection"
 KEY = "sk-canary-of-the-judge"
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
-
+pytestmark = pytest.mark.virtual_time
 
 Plan = Callable[..., RunPlan]
 
