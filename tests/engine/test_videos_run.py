@@ -12,6 +12,7 @@ import anyio
 import pytest
 from clips import turned, write_clip, write_sound, write_uneven
 from PIL import Image
+from stories import run_meanwhile
 from tiny_benchmarks import write_tiny
 
 from eyechart.engine import videos
@@ -343,45 +344,45 @@ for line in sys.stdin.buffer:
 """
 
 
-async def test_a_run_ends_in_time_though_a_decoder_hangs(
-    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_tiny("Video-MME", tmp_path)
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Decoders:
+    """The decoders of the runs of a test, which never finish anything."""
     (tmp_path / "stub.py").write_text(HANGS)
     decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
     monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
+    return decoders
+
+
+async def until_one_runs(decoders: Decoders) -> None:
+    while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
+        await anyio.sleep(0.02)
+
+
+async def test_a_run_ends_in_time_though_a_decoder_hangs(
+    mock_server: Any, task: Task, tmp_path: Path, hanging: Decoders
+) -> None:
+    write_tiny("Video-MME", tmp_path)
     stop = anyio.Event()
     plan = planned(task(await mock_server(), "Video-MME", grace=0.3))
-    reports: list[Report] = []
-
-    async def run_it() -> None:
-        reports.append(await run_plan(plan, stop=stop))
-
     with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run_it)
-            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
-                await anyio.sleep(0.02)
+        async with run_meanwhile(plan, stop=stop) as reports:
+            await until_one_runs(hanging)
             stop.set()
     assert (reports[0].state, reports[0].entries[0].missing) == ("interrupted", 6)
-    assert decoders.pids() == []
+    assert hanging.pids() == []
 
 
 async def test_a_cancelled_run_leaves_no_decoder(
-    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mock_server: Any, task: Task, tmp_path: Path, hanging: Decoders
 ) -> None:
     write_tiny("Video-MME", tmp_path)
-    (tmp_path / "stub.py").write_text(HANGS)
-    decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
-    monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
     plan = planned(task(await mock_server(), "Video-MME"))
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run_plan, plan)
-            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
-                await anyio.sleep(0.02)
+            await until_one_runs(hanging)
             tasks.cancel_scope.cancel()
-    assert decoders.pids() == []
+    assert hanging.pids() == []
 
 
 def planned(config: dict[str, Any]) -> Any:
