@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, distribution
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 _TURNS = {
     90: (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000),
@@ -68,6 +70,25 @@ def write_sound(path: Path) -> Path:
         file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
+
+
+def break_videos(folder: Path) -> dict[str, Path]:
+    """Writes a whole video, `whole.mp4` of 40 frames; returns nine kinds of broken ones beside it, by name."""
+    data = write_clip(folder / "whole.mp4", frames=40).read_bytes()
+    contents = {
+        "empty": b"",
+        "text": b"not a video\n" * 50,
+        "random": os.urandom(50_000),
+        "cut": data[: len(data) // 2],
+        "headless": data[len(data) // 2 :],
+    }
+    files = {name: folder / f"{name}.mp4" for name in (*contents, "sound", "picture", "missing", "folder")}
+    for name, content in contents.items():
+        files[name].write_bytes(content)
+    write_sound(files["sound"])
+    Image.new("RGB", (64, 48)).save(files["picture"], "JPEG")
+    files["folder"].mkdir()
+    return files
 
 
 def turned(path: Path, degrees: int) -> Path:

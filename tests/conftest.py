@@ -22,10 +22,8 @@ settings.register_profile("eyechart", deadline=None)
 settings.load_profile("eyechart")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """The engine runs on asyncio: aiohttp knows nothing else."""
-    return "asyncio"
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: runs on a clock that jumps instead of waiting")
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +42,16 @@ def virtual_time_loop() -> type[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def virtual_time(virtual_time_loop: type[asyncio.AbstractEventLoop]) -> tuple[str, dict[str, object]]:
-    """A backend whose clock jumps instead of waiting: what `anyio_backend` returns in tests of retries and limits."""
+    """A backend whose clock jumps instead of waiting."""
     return "asyncio", {"loop_factory": virtual_time_loop}
+
+
+@pytest.fixture
+def anyio_backend(
+    request: pytest.FixtureRequest, virtual_time: tuple[str, dict[str, object]]
+) -> str | tuple[str, dict[str, object]]:
+    """The engine runs on asyncio: aiohttp knows nothing else. Marked `virtual_time`, a test waits for nothing."""
+    return "asyncio" if request.node.get_closest_marker("virtual_time") is None else virtual_time
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -217,13 +217,21 @@ class ScriptedModel:
         text = "".join(part.text for message in messages for part in message.parts if isinstance(part, Text))
         return Request((text.encode(),), len(text))
 
-    async def ask(self, request: Request) -> Reply:
+    @contextmanager
+    def counted(self, request: Request) -> Iterator[tuple[str, int]]:
+        """Counts a request as in flight; gives its text and how many of the same text left before it."""
         text = b"".join(request.chunks).decode()
         turn = self.asked.count(text)
         self.asked.append(text)
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
+            yield text, turn
+        finally:
+            self.in_flight -= 1
+
+    async def ask(self, request: Request) -> Reply:
+        with self.counted(request) as (text, turn):
             await anyio.sleep(self.latency_s)
             steps = self.script.get(text, ())
             step = steps[turn] if turn < len(steps) else None
@@ -232,8 +240,6 @@ class ScriptedModel:
             if isinstance(step, float):
                 await anyio.sleep(step)
             return step if isinstance(step, Reply) else Reply(self.answer(text))
-        finally:
-            self.in_flight -= 1
 
     async def aclose(self) -> None:
         self.closed = True

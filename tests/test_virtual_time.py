@@ -19,10 +19,7 @@ from eyechart.mockserver import MockServer, MockSettings
 
 HALF_AN_HOUR = 1800.0
 
-
-@pytest.fixture
-def anyio_backend(virtual_time):
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture

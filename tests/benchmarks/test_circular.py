@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from fake_judges import JudgeOfSamples
 
 from eyechart.benchmarks.multiple_choice import NO_JUDGE
 from eyechart.benchmarks.scoring_run import score_predictions
 from eyechart.errors import DataError
 from eyechart.records import Cell
-from eyechart.scoring.judge import JudgeRequest
 
 NAME = "MMBench_DEV_EN"
 UNCLEAR = "the picture is rather dark and shows nothing in particular, as far as anybody can tell from here"
@@ -89,32 +89,22 @@ def test_an_index_that_is_no_whole_number_is_named(make_benchmark: Any):
 
 
 def test_the_judge_is_asked_in_order_until_one_variant_is_wrong(make_benchmark: Any):
-    asked: list[str] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request.index)
-        return "A"
-
+    judge = JudgeOfSamples("A")
     rows = variants(1, "AABA") + variants(2, "AB") + variants(3, "AA")
     answers: dict[int, Cell] = {1_000_000 * turn + 1: UNCLEAR for turn in range(4)}
     answers |= {2: UNCLEAR, 1_000_002: "A"}  # wrong by rule: no judge
     answers |= {1_000_003: UNCLEAR}  # without its base row the question does not count
     result = hits(make_benchmark, rows, answers, judge)
-    assert asked == ["1", "1000001", "2000001"]
+    assert judge.asked == ["1", "1000001", "2000001"]
     assert {index: record["hit"] for index, record in result.per_sample.items()} == {"1": 0, "2": 0}
     assert result.counts["judged"] == 3
 
 
 def test_the_judge_goes_by_indices_and_not_by_the_order_of_the_file(make_benchmark: Any):
-    asked: list[str] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request.index)
-        return "B"
-
+    judge = JudgeOfSamples("B")
     answers: dict[int, Cell] = {1: UNCLEAR, 1_000_001: UNCLEAR, 2_000_001: UNCLEAR}
     record = hits(make_benchmark, reversed(variants(1, "BAB")), answers, judge).per_sample["1"]
-    assert asked == ["1", "1000001"]
+    assert judge.asked == ["1", "1000001"]
     assert record["log"].splitlines() == [
         f"Rolling 0: Answer is B, Prediction is {UNCLEAR}, Pre-fetched is B.",
         f"Failed in Rolling 1: Answer is A; Prediction is {UNCLEAR}; Pre-fetched is B; Match Log is B.",
@@ -122,9 +112,7 @@ def test_the_judge_goes_by_indices_and_not_by_the_order_of_the_file(make_benchma
 
 
 def test_what_a_rule_reads_as_wrong_settles_a_question_before_what_the_judge_reads(make_benchmark: Any):
-    async def judge(_: JudgeRequest) -> str:
-        raise AssertionError("asked")
-
+    judge = JudgeOfSamples()
     for wrong, rule in (("Cannot determine the answer", "refusal"), ("Z", "Z"), ("A", "option")):
         record = hits(make_benchmark, variants(1, "AB"), {1: UNCLEAR, 1_000_001: wrong}, judge).per_sample["1"]
         assert (record["hit"], record["rule"]) == (0, rule)
@@ -144,9 +132,7 @@ def test_a_question_counts_in_the_groups_of_its_base_row(make_benchmark: Any):
 
 
 def test_failed_requests_are_wrong_and_not_judged(make_benchmark: Any):
-    async def judge(_: JudgeRequest) -> str:
-        raise AssertionError("asked")
-
+    judge = JudgeOfSamples()
     result = hits(make_benchmark, variants(1, "AB"), {1: "A", 1_000_001: None}, judge, "eyechart")
     assert (result.per_sample["1"]["hit"], result.per_sample["1"]["rule"]) == (0, "failed")
 

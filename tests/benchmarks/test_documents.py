@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_judges import JudgeOfSamples, judge_out_of_reach
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from eyechart.benchmarks.scoring_run import score_predictions
 from eyechart.errors import DataError, JudgeError, MediaError
 from eyechart.messages import Document, Text
 from eyechart.records import Cell, ScoreResult
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.protocol import EYECHART, VLMEVAL
 
 NAMES = ["DUDE", "DUDE_MINI", "MMLongBench_DOC", "SLIDEVQA", "SLIDEVQA_MINI"]
@@ -36,19 +36,6 @@ ROW: Mapping[str, Cell] = {
 PDF = base64.b64encode(b"%PDF-1.7\n" + b"." * 60).decode()
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"." * 60).decode()
 FAILED = "Failed to obtain answer via API. "
-
-
-class Judge:
-    """Finds the same short answer in everything, or what stands for the sample."""
-
-    def __init__(self, reply: str = "", **replies: str) -> None:
-        self.reply = reply
-        self.replies = replies
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.get(request.index, self.reply)
 
 
 def found(answer: str) -> str:
@@ -158,7 +145,7 @@ def test_questions_about_one_document_are_one_cluster(tmp_path: Path):
 def test_the_judge_sees_question_and_answer_and_not_what_is_right(
     name: str, protocol: str, most: int | None, make_benchmark: Any
 ):
-    judge = Judge(found("three"))
+    judge = JudgeOfSamples(found("three"))
     result = score_predictions(
         make_benchmark(name, [{**ROW, "answer": "a secret"}], protocol), {"a": "I count three."}, judge
     )
@@ -185,7 +172,7 @@ def test_without_a_judge_answers_stay_open(name: str, make_benchmark: Any):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_failed_request_is_worth_nothing_and_no_judge_sees_it(name: str, make_benchmark: Any):
-    judge = Judge(found("three"))
+    judge = JudgeOfSamples(found("three"))
     rows = [ROW, {**ROW, "index": "b"}]
     result = score_predictions(make_benchmark(name, rows), {"a": None, "b": "three"}, judge)
     assert [request.index for request in judge.requests] == ["b"]
@@ -200,7 +187,7 @@ def test_a_failed_request_is_worth_nothing_and_no_judge_sees_it(name: str, make_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reference_has_the_text_of_a_failed_request_read(name: str, make_benchmark: Any):
-    judge = Judge(found("three"))
+    judge = JudgeOfSamples(found("three"))
     score_predictions(make_benchmark(name, [ROW], "vlmeval"), {"a": None}, judge)
     assert judge.requests[0].prompt.endswith("Analysis: Failed to obtain answer via API.")
 
@@ -208,19 +195,19 @@ def test_the_reference_has_the_text_of_a_failed_request_read(name: str, make_ben
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_judge_cannot_read_is_left_out(name: str, make_benchmark: Any):
     rows = [ROW, {**ROW, "index": "b"}]
-    judge = Judge(a="no idea", b=found("three"))
+    judge = JudgeOfSamples(a="no idea", b=found("three"))
     result = score_predictions(make_benchmark(name, rows), {"a": "3", "b": "3"}, judge)
     assert sum(request.index == "a" for request in judge.requests) == 5
     assert (result.per_sample["a"]["rule"], result.counts["unparsed"]) == ("none", 1)
     assert next(iter(values(result).values())) == (1, 1.0)
-    nothing = score_predictions(make_benchmark(name, [ROW]), {"a": "3"}, Judge("no idea"))
+    nothing = score_predictions(make_benchmark(name, [ROW]), {"a": "3"}, JudgeOfSamples("no idea"))
     assert next(iter(values(nothing).values())) == (0, None)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_and_counts_in_the_reference(name: str, make_benchmark: Any):
     rows = [ROW, {**ROW, "index": "b"}]
-    judge = Judge(a="no idea", b=found("three"))
+    judge = JudgeOfSamples(a="no idea", b=found("three"))
     result = score_predictions(make_benchmark(name, rows, "vlmeval"), {"a": "x", "b": "x"}, judge)
     assert len(judge.requests) == 2
     assert result.per_sample["a"]["rule"] == "none"
@@ -233,18 +220,15 @@ def test_and_counts_in_the_reference(name: str, make_benchmark: Any):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_judge_out_of_reach_is_an_error(name: str, make_benchmark: Any):
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        score_predictions(make_benchmark(name, [ROW]), {"a": "3"}, judge)
+        score_predictions(make_benchmark(name, [ROW]), {"a": "3"}, judge_out_of_reach)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_without_answers(name: str, make_benchmark: Any):
     bench = make_benchmark(name, [{"index": "a", "question": "Q"}])
     with pytest.raises(DataError, match=f"{name} has no column 'answer'"):
-        score_predictions(bench, {"a": "3"}, Judge(found("three")))
+        score_predictions(bench, {"a": "3"}, JudgeOfSamples(found("three")))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -253,14 +237,16 @@ def test_a_missing_answer_says_that_there_is_none(name: str, protocol: str, make
     row = {**ROW, "answer": None, "answer_format": None}
     if name == "MMLongBench_DOC" and protocol == "vlmeval":
         row["answer"] = "Not answerable"  # the reference has a number there that nothing equals
-    result = score_predictions(make_benchmark(name, [row], protocol), {"a": "?"}, Judge(found("Not answerable")))
+    result = score_predictions(
+        make_benchmark(name, [row], protocol), {"a": "?"}, JudgeOfSamples(found("Not answerable"))
+    )
     assert {value for _, value in values(result).values() if value} >= {1.0} or name == "MMLongBench_DOC"
     assert result.per_sample["a"].get("score", result.per_sample["a"].get("em")) == 1.0
 
 
 def test_the_reference_reads_short_answers_back_from_a_spreadsheet(make_benchmark: Any):
     rows = [{**ROW, "index": index, "answer": "none"} for index in "abc"]
-    judge = Judge(a=found("None"), b=found("=1+1"), c=found("none"))
+    judge = JudgeOfSamples(a=found("None"), b=found("=1+1"), c=found("none"))
     predictions: dict[str, Cell] = dict.fromkeys("abc", "x")
     result = score_predictions(make_benchmark("SLIDEVQA", rows, "vlmeval"), predictions, judge)
     assert [result.per_sample[index]["pred"] for index in "abc"] == [None, 0, "none"]
@@ -273,14 +259,16 @@ def test_the_reference_reads_short_answers_back_from_a_spreadsheet(make_benchmar
 def test_short_answers_that_stop_the_reference_have_a_score(make_benchmark: Any):
     rows = [{**ROW, "index": index, "answer": "12"} for index in "ab"]
     bench = make_benchmark("DUDE", rows, "vlmeval")
-    numbers = score_predictions(bench, dict.fromkeys("ab", "x"), Judge(found("12")))
+    numbers = score_predictions(bench, dict.fromkeys("ab", "x"), JudgeOfSamples(found("12")))
     assert [numbers.per_sample[index]["score"] for index in "ab"] == [1.0, 1.0]
-    empty = score_predictions(bench, dict.fromkeys("ab", "x"), Judge(a=found(""), b=found("12")))
+    empty = score_predictions(bench, dict.fromkeys("ab", "x"), JudgeOfSamples(a=found(""), b=found("12")))
     assert [empty.per_sample[index]["score"] for index in "ab"] == [0.0, 1.0]
 
 
 def test_a_chance_to_be_right_without_case_in_dude(make_benchmark: Any):
-    result = score_predictions(make_benchmark("DUDE", [{**ROW, "answer": "ABC"}]), {"a": "x"}, Judge(found("abc")))
+    result = score_predictions(
+        make_benchmark("DUDE", [{**ROW, "answer": "ABC"}]), {"a": "x"}, JudgeOfSamples(found("abc"))
+    )
     assert values(result) == {"anls": (1, 1.0)}
 
 
@@ -296,7 +284,7 @@ def test_a_chance_to_be_right_without_case_in_dude(make_benchmark: Any):
 )
 def test_kinds_of_questions_in_mmlongbench(evidence: dict[str, Cell], rows: set[str], make_benchmark: Any):
     result = score_predictions(
-        make_benchmark("MMLongBench_DOC", [{**ROW, **evidence}]), {"a": "3"}, Judge(found("three"))
+        make_benchmark("MMLongBench_DOC", [{**ROW, **evidence}]), {"a": "3"}, JudgeOfSamples(found("three"))
     )
     counted = {name for name, (count, _) in values(result).items() if count}
     assert counted == {"overall_f1", "overall_acc", *rows}
@@ -308,7 +296,7 @@ def test_what_is_not_answerable_and_said_to_be_counts_in_f1(make_benchmark: Any)
         {**ROW, "index": "b", "answer": "Not answerable", "answer_format": None},
         {**ROW, "index": "c", "answer": "Not answerable", "answer_format": None},
     ]
-    judge = Judge(a=found("three"), b=found("Not answerable"), c=found("7"))
+    judge = JudgeOfSamples(a=found("three"), b=found("Not answerable"), c=found("7"))
     result = score_predictions(make_benchmark("MMLongBench_DOC", rows), dict.fromkeys("abc", "x"), judge)
     assert values(result)["overall_acc"] == (3, pytest.approx(2 / 3))
     assert values(result)["overall_f1"] == (3, pytest.approx(2 * 1.0 * 0.5 / 1.5))
@@ -339,7 +327,7 @@ def test_whatever_stands_in_cells_and_replies_there_is_a_table(
     name: str, protocol: Any, make_benchmark: Any, cells: dict[str, Cell], said: tuple[str, str | None]
 ):
     bench = make_benchmark(name, [{"index": "a", **cells}, ROW | {"index": "b"}], protocol)
-    result = score_predictions(bench, {"a": said[1], "b": "x"}, Judge(found(said[0])))
+    result = score_predictions(bench, {"a": said[1], "b": "x"}, JudgeOfSamples(found(said[0])))
     assert result.counts["scored"] == 2
     for _, value in values(result).values():
         assert value is None or (isinstance(value, float) and math.isfinite(value) and value >= 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fake_judges import JudgeOfSamples
 
 from eyechart.benchmarks.catalog import catalog
 from eyechart.benchmarks.families import FAMILIES, VIDEOS
@@ -12,7 +13,6 @@ from eyechart.benchmarks.scoring_run import score_predictions, score_predictions
 from eyechart.benchmarks.vqa import VisualQA
 from eyechart.errors import ConfigError, DataError
 from eyechart.messages import Document, Image, Message, Text
-from eyechart.scoring.judge import JudgeRequest
 
 QUESTION = {"question": "What is it?", "B": "dog", "A": "cat", "D": None, "answer": "A"}
 
@@ -187,16 +187,11 @@ def test_words_for_missing_values_are_options_like_others(word: str, make_benchm
 
 @pytest.mark.anyio
 async def test_blink_has_a_rubric_of_its_own(make_benchmark: Any):
-    seen: list[JudgeRequest] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        seen.append(request)
-        return "(Z) Failed"
-
+    judge = JudgeOfSamples("(Z) Failed")
     bench = make_benchmark("BLINK", [QUESTION | {"question": "这是什么?"}])
     result = await score_predictions_async(bench, {"0": "I would rather not say what this is, if I may"}, judge)
-    assert [request.rubric for request in seen] == ["option_letter_blink@1"]
-    assert "B. dog\n(Z) Failed\n" in seen[0].prompt
+    assert [request.rubric for request in judge.requests] == ["option_letter_blink@1"]
+    assert "B. dog\n(Z) Failed\n" in judge.requests[0].prompt
     assert (result.per_sample["0"]["letter"], result.per_sample["0"]["rule"]) == ("Z", "judge")
 
 
@@ -222,13 +217,8 @@ def test_the_tables_of_gmai(make_benchmark: Any):
 async def test_an_answer_without_text_is_judged_in_the_reference_only(
     name: str, protocol: str, asked: int, make_benchmark: Any
 ):
-    seen: list[JudgeRequest] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        seen.append(request)
-        return "A"
-
+    judge = JudgeOfSamples("A")
     row = QUESTION | {"index": "1", "choices": "['cat', 'dog']", "category": "c", "answer": "Yes", "level": 1}
     result = await score_predictions_async(make_benchmark(name, [row], protocol), {"1": " \n"}, judge)
-    assert min(1, len(seen)) == asked
+    assert min(1, len(judge.requests)) == asked
     assert result.counts["unparsed"] == 1 or asked

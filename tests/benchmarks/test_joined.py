@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_judges import JudgeOfSamples
 from tiny_benchmarks import write_tiny
 
 from eyechart.benchmarks.catalog import catalog
@@ -102,30 +103,22 @@ def test_a_part_that_was_not_asked_has_no_row_beside_splits_in_the_reference(tmp
 
 
 def test_verdicts_are_kept_by_the_joined_index(tmp_path: Path):
-    asked: list[str] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request.index)
-        return "A"
-
+    judge = JudgeOfSamples("A")
     bench = joined(tmp_path, "MTL_MMBench_DEV")
     answers: dict[str, Cell] = {sample.index: UNCLEAR for sample in list(bench.samples())[6:12]}
     result = score_predictions(bench, answers, judge)
-    assert sorted(asked, key=int) == ["6", "7", "8", "9"], "the second variant of a question after a right first one"
+    assert sorted(judge.asked, key=int) == ["6", "7", "8", "9"], (
+        "the second variant of a question after a right first one"
+    )
     assert result.counts["judged"] == 4
     assert result.rules["unneeded"] == 2
 
 
 def test_questions_of_one_index_in_two_parts_are_judged_apart(tmp_path: Path):
-    asked: list[str] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request.index)
-        return "D"
-
+    judge = JudgeOfSamples("D")
     bench = joined(tmp_path, "MTL_MMBench_DEV")
     result = score_predictions(bench, dict.fromkeys(("0", "6"), UNCLEAR), judge)
-    assert sorted(asked) == ["0", "6"]
+    assert sorted(judge.asked) == ["0", "6"]
     assert {name: record["hit"] for name, record in result.per_sample.items()} == {
         "MMBench_dev_ar:0": 0,
         "MMBench_dev_cn:0": 0,

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from fake_judges import JudgeOfSamples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +54,9 @@ class Judge:
         return self.replies[request.attempt] if request.attempt < len(self.replies) else FAILED
 
 
-def scored(bench: Any, answers: Sequence[str | None], judge: Judge | None = None) -> list[Mapping[str, Any]]:
+def scored(
+    bench: Any, answers: Sequence[str | None], judge: Judge | JudgeOfSamples | None = None
+) -> list[Mapping[str, Any]]:
     """Returns the records of a benchmark whose rows are called 0, 1, …"""
     return list(score_predictions(bench, {str(k): a for k, a in enumerate(answers)}, judge).per_sample.values())
 
@@ -211,18 +214,15 @@ def test_results_pass_through_a_spreadsheet_in_the_reference(make_benchmark: Any
     rows = [VALUE | {"answer": "0"}, VALUE, VALUE | {"answer": "7"}]
     answers = ["none of it", "none of this", "none of that"]
 
-    class InTurn(Judge):
-        async def __call__(self, request: JudgeRequest) -> str:
-            return ["=5", "N/A", "7"][int(request.index)]
-
-    reference = scored(make_benchmark("MathVision", rows, "vlmeval"), answers, InTurn())
+    judge = JudgeOfSamples(**{"0": "=5", "1": "N/A", "2": "7"})
+    reference = scored(make_benchmark("MathVision", rows, "vlmeval"), answers, judge)
     # A formula is read as 0, the missing one makes floats of a column of numbers.
     assert told(reference, "res", "res_type", "hit") == [
         (0.0, "float64", True),
         (None, "float64", False),
         (7.0, "float64", True),
     ]
-    records = scored(make_benchmark("MathVision", rows), answers, InTurn())
+    records = scored(make_benchmark("MathVision", rows), answers, judge)
     assert told(records, "res", "res_type", "hit") == [("=5", "str", False), ("N/A", "str", False), ("7", "str", True)]
 
 
@@ -238,11 +238,8 @@ def test_results_pass_through_a_spreadsheet_in_the_reference(make_benchmark: Any
     ],
 )
 def test_types_of_results_in_the_reference(replies: tuple[str, str], types: list[str], make_benchmark: Any):
-    class InTurn(Judge):
-        async def __call__(self, request: JudgeRequest) -> str:
-            return replies[int(request.index)]
-
-    records = scored(make_benchmark("MathVision", [VALUE, VALUE], "vlmeval"), ["hm", "so"], InTurn())
+    judge = JudgeOfSamples(**{"0": replies[0], "1": replies[1]})
+    records = scored(make_benchmark("MathVision", [VALUE, VALUE], "vlmeval"), ["hm", "so"], judge)
     assert [record["res_type"] for record in records] == types
 
 

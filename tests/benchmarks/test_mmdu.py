@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn
 
 from eyechart.benchmarks.scoring_run import score_one, score_predictions
 from eyechart.errors import DataError
 from eyechart.messages import Image, Message, Text
 from eyechart.records import Cell, Failure
 from eyechart.scoring.dialogues import turns_text
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.protocol import EYECHART, FAILED_TEXT, VLMEVAL
 from eyechart.scoring.rubrics.mmdu import DIMENSIONS
 
@@ -27,18 +27,6 @@ OVERALL = "Overall Score"
 
 def grades(grade: object) -> str:
     return str(dict.fromkeys(DIMENSIONS, grade))
-
-
-class Judge:
-    """Says one reply after the other."""
-
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
 
 
 def test_a_turn_holds_all_that_was_said_before(make_benchmark: Any):
@@ -87,7 +75,7 @@ def test_what_stands_for_a_failed_turn(failure: Failure, text: str, make_benchma
 
 
 def test_every_turn_is_judged_by_its_own_question_and_reference(make_benchmark: Any):
-    judge = Judge(grades(8), "{'Overall Score': 6}", grades(1))
+    judge = JudgeInTurn(grades(8), "{'Overall Score': 6}", grades(1))
     result = score_predictions(make_benchmark("MMDU", ROWS), {"a": turns_text(["x", "y"]), "b": "['z']"}, judge)
     first, second, other = judge.requests
     assert (first.index, first.attempt, first.rubric) == ("a", 0, "mmdu@1")
@@ -104,7 +92,7 @@ def test_every_turn_is_judged_by_its_own_question_and_reference(make_benchmark: 
 
 
 def test_turns_without_an_answer_are_worth_nothing_and_no_judge_sees_them(make_benchmark: Any):
-    judge = Judge(grades(8))
+    judge = JudgeInTurn(grades(8))
     result = score_predictions(make_benchmark("MMDU", ROWS), {"a": turns_text(["x", None]), "b": None}, judge)
     assert [request.index for request in judge.requests] == ["a"]
     assert result.table[0][OVERALL] == result.table[1][OVERALL] == pytest.approx(80 / 3)
@@ -113,7 +101,7 @@ def test_turns_without_an_answer_are_worth_nothing_and_no_judge_sees_them(make_b
 
 
 def test_the_reference_has_failed_turns_judged_and_missing_ones_left_out_of_valid(make_benchmark: Any):
-    judge = Judge(grades(8), grades(2))
+    judge = JudgeInTurn(grades(8), grades(2))
     bench = make_benchmark("MMDU", ROWS, "vlmeval")
     result = score_predictions(bench, {"a": str([FAILED_TEXT]), "b": "['z']"}, judge)
     assert FAILED_TEXT in judge.requests[0].prompt
@@ -125,10 +113,10 @@ def test_the_reference_has_failed_turns_judged_and_missing_ones_left_out_of_vali
 @pytest.mark.parametrize(("protocol", "all_turns", "points"), [("eyechart", 80.0, 0.8), ("vlmeval", 40.0, 0.4)])
 def test_a_turn_without_a_grade(protocol: str, all_turns: float, points: float, make_benchmark: Any):
     bench = make_benchmark("MMDU", ROWS[:1], protocol)
-    result = score_predictions(bench, {"a": "['x', 'y']"}, Judge(grades(8), "no"))
+    result = score_predictions(bench, {"a": "['x', 'y']"}, JudgeInTurn(grades(8), "no"))
     assert [row[OVERALL] for row in result.table] == [all_turns, 80.0]
     assert "to 1 of 2 turns" in result.caveats[0]
-    unread = score_predictions(bench, {"a": "['x', 'y']"}, Judge("no", "no"))
+    unread = score_predictions(bench, {"a": "['x', 'y']"}, JudgeInTurn("no", "no"))
     assert unread.per_sample["a"]["rule"] == "none"
     assert unread.counts["unparsed"] == 1
     assert unread.table[1][OVERALL] is None
@@ -137,13 +125,15 @@ def test_a_turn_without_a_grade(protocol: str, all_turns: float, points: float, 
 @pytest.mark.parametrize(("whole", "overall"), [(True, 70.0), (False, 79.0)])
 def test_fractions_of_grades(whole: bool, overall: float, make_benchmark: Any):
     bench = make_benchmark("MMDU", ROWS[1:], replace(EYECHART, whole_grades=whole))
-    assert score_predictions(bench, {"b": "['z']"}, Judge(grades(7.9))).table[0][OVERALL] == pytest.approx(overall)
+    assert score_predictions(bench, {"b": "['z']"}, JudgeInTurn(grades(7.9))).table[0][OVERALL] == pytest.approx(
+        overall
+    )
 
 
 @pytest.mark.parametrize(("between", "read"), [(True, False), (False, True)])
 def test_other_braces_in_a_reply(between: bool, read: bool, make_benchmark: Any):
     bench = make_benchmark("MMDU", ROWS[1:], replace(EYECHART, grades_between_braces=between))
-    result = score_predictions(bench, {"b": "['z']"}, Judge(f"The set {{x}} is there. {grades(7)}"))
+    result = score_predictions(bench, {"b": "['z']"}, JudgeInTurn(f"The set {{x}} is there. {grades(7)}"))
     assert (result.per_sample["b"]["rule"] == "judge") == read
 
 
@@ -151,15 +141,15 @@ def test_other_braces_in_a_reply(between: bool, read: bool, make_benchmark: Any)
 def test_cells_that_are_no_dialogue(protocol: Any, make_benchmark: Any):
     bench = make_benchmark("MMDU", [{"question": "['Q1', 'Q2']", "answer": "['A1']"}], protocol)
     with pytest.raises(DataError, match=r"row 0, column 'answer': 1 answers stand beside 2 questions"):
-        score_predictions(bench, {"0": "['x', 'y']"}, Judge())
+        score_predictions(bench, {"0": "['x', 'y']"}, JudgeInTurn())
     bench = make_benchmark("MMDU", ROWS[:1], protocol)
     with pytest.raises(DataError, match=r"row a, column 'prediction'"):
-        score_predictions(bench, {"a": "['x', "}, Judge())
+        score_predictions(bench, {"a": "['x', "}, JudgeInTurn())
 
 
 def test_long_dialogues_are_not_cut_to_a_spreadsheets_cell(make_benchmark: Any):
     bench = make_benchmark("MMDU", ROWS[1:], "vlmeval")
-    judge = Judge(grades(7))
+    judge = JudgeInTurn(grades(7))
     score_predictions(bench, {"b": str(["z" * 40_000])}, judge)
     assert judge.requests[0].fields["answer"] == "z" * 40_000
 

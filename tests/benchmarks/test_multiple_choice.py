@@ -4,42 +4,32 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn
 
 from eyechart.benchmarks.scoring_run import score_predictions
 from eyechart.records import Cell, ScoreResult
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.protocol import VLMEVAL
 
 ROW: dict[str, Cell] = {"index": "0", "question": "Which?", "A": "one", "B": "catfish", "answer": "A"}
 UNCLEAR = "it is hard to say"
 
 
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
-
-
-def judged(make_benchmark: Any, answer: Cell, judge: Script, protocol: Any = "eyechart") -> ScoreResult:
+def judged(make_benchmark: Any, answer: Cell, judge: JudgeInTurn, protocol: Any = "eyechart") -> ScoreResult:
     return score_predictions(make_benchmark("MMStar", [ROW], protocol), {"0": answer}, judge)
 
 
 @pytest.mark.parametrize("answer", ["", " \n", "N/A"])
 def test_an_answer_without_text_is_judged_by_the_reference_alone(make_benchmark: Any, answer: str):
     empty = not answer.strip()
-    judge = Script("A", "A")
+    judge = JudgeInTurn("A", "A")
     result = judged(make_benchmark, answer, judge)
     assert (result.per_sample["0"]["hit"], len(judge.requests)) == ((0, 0) if empty else (1, 1))
     assert result.counts == {"scored": 1, "failed": 0, "unparsed": int(empty), "judged": int(not empty)}
-    assert judged(make_benchmark, answer, Script("A"), "vlmeval").per_sample["0"]["hit"] == 1
+    assert judged(make_benchmark, answer, JudgeInTurn("A"), "vlmeval").per_sample["0"]["hit"] == 1
 
 
 def test_a_failed_request_is_judged_by_the_reference_alone(make_benchmark: Any):
-    judge = Script("A")
+    judge = JudgeInTurn("A")
     assert judged(make_benchmark, None, judge).per_sample["0"] == {"hit": 0, "log": "", "letter": "Z", "rule": "failed"}
     assert judge.requests == []
     reference = judged(make_benchmark, None, judge, "vlmeval")
@@ -49,11 +39,11 @@ def test_a_failed_request_is_judged_by_the_reference_alone(make_benchmark: Any):
 
 def test_replies_are_read_by_the_rules_for_answers(make_benchmark: Any):
     # The text of option A stands in "none", and only quotes set the letter apart.
-    corrected = judged(make_benchmark, UNCLEAR, Script("none", '"B"'))
+    corrected = judged(make_benchmark, UNCLEAR, JudgeInTurn("none", '"B"'))
     assert (corrected.per_sample["0"]["letter"], corrected.per_sample["0"]["log"]) == ("B", 'Match Log: "B". ')
-    reference = judged(make_benchmark, UNCLEAR, Script("none"), "vlmeval")
+    reference = judged(make_benchmark, UNCLEAR, JudgeInTurn("none"), "vlmeval")
     assert (reference.per_sample["0"]["letter"], reference.per_sample["0"]["rule"]) == ("A", "judge")
-    quoted = judged(make_benchmark, UNCLEAR, Script(*['"B"'] * 3), replace(VLMEVAL, option_in_word=False))
+    quoted = judged(make_benchmark, UNCLEAR, JudgeInTurn(*['"B"'] * 3), replace(VLMEVAL, option_in_word=False))
     assert (quoted.per_sample["0"]["letter"], quoted.per_sample["0"]["rule"]) == ("Z", "none")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn, JudgeOfSamples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from eyechart.benchmarks.base import Benchmark
 from eyechart.benchmarks.scoring_run import score_one, score_predictions
 from eyechart.errors import DataError
 from eyechart.records import Cell, ScoreResult
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.protocol import EYECHART, VLMEVAL
 
 ROWS: Mapping[str, list[dict[str, Cell]]] = {
@@ -29,18 +29,6 @@ ROWS: Mapping[str, list[dict[str, Cell]]] = {
     ],
 }
 NAMES = sorted(ROWS)
-
-
-class Judge:
-    """Says what stands for the sample; the last reply again and again."""
-
-    def __init__(self, **replies: str) -> None:
-        self.replies = replies
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies[request.index]
 
 
 def first_row(result: ScoreResult) -> list[Cell]:
@@ -75,7 +63,7 @@ def test_other_benchmarks_need_none(make_benchmark: Any):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_failed_requests_are_worth_nothing_and_no_judge_sees_them(name: str, make_benchmark: Any):
-    judge = Judge(b="1.0" if name == "MMVet" else "8 8")
+    judge = JudgeOfSamples(b="1.0" if name == "MMVet" else "8 8")
     result = score_predictions(make_benchmark(name, ROWS[name]), {"a": None, "b": "seven"}, judge)
     assert [r.index for r in judge.requests] == ["b"]
     assert (result.per_sample["a"]["score"], result.per_sample["a"]["rule"]) == (0.0, "failed")
@@ -97,7 +85,7 @@ def test_when_every_request_failed_no_judge_is_needed(name: str, make_benchmark:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reference_has_failed_requests_graded(name: str, make_benchmark: Any):
-    judge = Judge(a="1.0" if name == "MMVet" else "8 8")
+    judge = JudgeOfSamples(a="1.0" if name == "MMVet" else "8 8")
     result = score_predictions(make_benchmark(name, ROWS[name], "vlmeval"), {"a": None}, judge)
     assert "Failed to obtain answer via API." in judge.requests[0].prompt
     assert result.per_sample["a"]["rule"] == "judge"
@@ -105,7 +93,7 @@ def test_the_reference_has_failed_requests_graded(name: str, make_benchmark: Any
 
 
 def test_mmvet_shows_the_judge_question_truth_and_answer(make_benchmark: Any):
-    judge = Judge(a="0.5")
+    judge = JudgeOfSamples(a="0.5")
     result = score_predictions(make_benchmark("MMVet", ROWS["MMVet"]), {"a": "only | red"}, judge)
     (request,) = judge.requests
     assert request.prompt.endswith("\nQ1 | red <AND> blue | only | red | ")
@@ -116,13 +104,13 @@ def test_mmvet_shows_the_judge_question_truth_and_answer(make_benchmark: Any):
 
 @pytest.mark.parametrize(("protocol", "tokens"), [("eyechart", None), ("vlmeval", 3)])
 def test_mmvet_limits_replies_in_the_reference_only(protocol: str, tokens: int | None, make_benchmark: Any):
-    judge = Judge(a="0.5")
+    judge = JudgeOfSamples(a="0.5")
     score_predictions(make_benchmark("MMVet", ROWS["MMVet"], protocol), {"a": "red"}, judge)
     assert [r.max_tokens for r in judge.requests] == [tokens]
 
 
 def test_mmvet_leaves_out_what_the_judge_did_not_grade(make_benchmark: Any):
-    answers, judge = {"a": "red", "b": "7"}, Judge(a="who knows", b="0.9")
+    answers, judge = {"a": "red", "b": "7"}, JudgeOfSamples(a="who knows", b="0.9")
     ours = score_predictions(make_benchmark("MMVet", ROWS["MMVet"]), answers, judge)
     assert (ours.per_sample["a"]["score"], ours.per_sample["a"]["rule"]) == (None, "none")
     assert (overall(ours), ours.counts["unparsed"]) == ([1, 90.0], 1)
@@ -133,7 +121,7 @@ def test_mmvet_leaves_out_what_the_judge_did_not_grade(make_benchmark: Any):
 
 
 def test_mmvet_counts_a_single_capability_once_but_in_the_reference(make_benchmark: Any):
-    answers, judge = {"a": "red", "b": "7"}, Judge(a="1", b="0")
+    answers, judge = {"a": "red", "b": "7"}, JudgeOfSamples(a="1", b="0")
     ours = score_predictions(make_benchmark("MMVet", ROWS["MMVet"]), answers, judge)
     assert first_row(ours) == ["rec", 1, 100.0]
     reference = score_predictions(make_benchmark("MMVet", ROWS["MMVet"], "vlmeval"), answers, judge)
@@ -142,17 +130,13 @@ def test_mmvet_counts_a_single_capability_once_but_in_the_reference(make_benchma
 
 def test_mmvet_rows_of_one_index_share_the_last_grade(make_benchmark: Any):
     rows = [ROWS["MMVet"][0], ROWS["MMVet"][1] | {"index": "a"}]
-    replies = iter(["1", "0"])
-
-    async def judge(request: JudgeRequest) -> str:
-        return next(replies)
-
+    judge = JudgeInTurn("1", "0")
     result = score_predictions(make_benchmark("MMVet", rows, "vlmeval"), {"a": "x"}, judge)
     assert overall(result) == [2, 0.0]
 
 
 def test_llavabench_shows_the_judge_caption_question_and_both_answers(make_benchmark: Any):
-    judge = Judge(a="8 6\nbecause")
+    judge = JudgeOfSamples(a="8 6\nbecause")
     result = score_predictions(make_benchmark("LLaVABench", ROWS["LLaVABench"]), {"a": "{mine}"}, judge)
     (request,) = judge.requests
     assert request.prompt.startswith(
@@ -165,7 +149,7 @@ def test_llavabench_shows_the_judge_caption_question_and_both_answers(make_bench
 
 
 def test_llavabench_leaves_out_what_the_judge_did_not_grade(make_benchmark: Any):
-    answers, judge = {"a": "x", "b": "y"}, Judge(a="Assistant 2 is better", b="8 10")
+    answers, judge = {"a": "x", "b": "y"}, JudgeOfSamples(a="Assistant 2 is better", b="8 10")
     ours = score_predictions(make_benchmark("LLaVABench", ROWS["LLaVABench"]), answers, judge)
     assert ours.per_sample["a"] == {"gpt4_score": None, "score": None, "rule": "none"}
     assert (first_row(ours), ours.counts["unparsed"]) == (["overall", 125.0, 100.0, 80.0], 1)
@@ -179,14 +163,14 @@ def test_llavabench_reads_grades_as_they_stand_in_the_reference(make_benchmark: 
     bench = make_benchmark("LLaVABench", ROWS["LLaVABench"])
     literal = make_benchmark("LLaVABench", ROWS["LLaVABench"], replace(EYECHART, literal_grade_pairs=True))
     for reply, ours, theirs in (("8, 9", 9.0, None), ("80 90", None, 90.0)):
-        judge = Judge(a=reply)
+        judge = JudgeOfSamples(a=reply)
         assert score_predictions(bench, {"a": "x"}, judge).per_sample["a"]["score"] == ours
         assert score_predictions(literal, {"a": "x"}, judge).per_sample["a"]["score"] == theirs
 
 
 def test_llavabench_skips_a_grade_that_is_no_number_in_the_reference(make_benchmark: Any):
     bench = make_benchmark("LLaVABench", ROWS["LLaVABench"], "vlmeval")
-    result = score_predictions(bench, {"a": "x", "b": "y"}, Judge(a="nan 8", b="10 6"))
+    result = score_predictions(bench, {"a": "x", "b": "y"}, JudgeOfSamples(a="nan 8", b="10 6"))
     assert result.per_sample["a"] == {"gpt4_score": None, "score": 8.0, "rule": "judge"}
     assert first_row(result) == ["overall", 70.0, 70.0, 100.0]
 
@@ -197,14 +181,14 @@ def test_llavabench_skips_a_grade_that_is_no_number_in_the_reference(make_benchm
 def test_a_missing_column_is_named(name: str, column: str, make_benchmark: Any):
     rows = [{k: v for k, v in row.items() if k != column} for row in ROWS[name]]
     with pytest.raises(DataError, match=f"{name} has no column '{column}'"):
-        score_predictions(make_benchmark(name, rows), {"a": "x"}, Judge(a="1"))
+        score_predictions(make_benchmark(name, rows), {"a": "x"}, JudgeOfSamples(a="1"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_cells_are_shown_as_nothing_but_in_the_reference(name: str, make_benchmark: Any):
     rows = [dict.fromkeys(ROWS[name][0]) | {"index": "a", "category": "rec"}]
     for protocol, shown in ((EYECHART, False), (VLMEVAL, True)):
-        judge = Judge(a="1")
+        judge = JudgeOfSamples(a="1")
         score_predictions(make_benchmark(name, rows, protocol), {"a": ""}, judge)
         assert ("nan" in judge.requests[0].prompt) == shown
 
@@ -219,7 +203,7 @@ def test_any_row_answer_and_reply_is_scored(data: st.DataObject, name: str, prot
     rows = data.draw(st.lists(st.fixed_dictionaries(dict.fromkeys(columns, CELLS)), min_size=1, max_size=4))
     answers = data.draw(st.fixed_dictionaries({str(k): st.none() | st.text() for k in range(len(rows))}))
     replies = st.text(max_size=4) | st.sampled_from(["1", "0.5", "nan", "8 9", "inf 1", "1e308 1e308", "-inf inf"])
-    judge = Judge(**{str(k): data.draw(replies) for k in range(len(rows))})
+    judge = JudgeOfSamples(**{str(k): data.draw(replies) for k in range(len(rows))})
     result = score_predictions(make_benchmark(name, rows, protocol), answers, judge)
     assert result.per_sample.keys() == answers.keys()
     assert all(set(record) == set(result.columns) for record in result.table)

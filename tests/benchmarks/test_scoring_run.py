@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fake_judges import JudgeOfSamples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -119,23 +120,16 @@ def test_running_scores_and_the_final_one_agree(make_benchmark: Any):
 
 
 def test_the_judge_is_asked_where_no_rule_reads(make_benchmark: Any):
-    asked: list[str] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request.index)
-        return "B"
-
+    judge = JudgeOfSamples("B")
     bench = make_benchmark("MMStar", ROWS)
     result = score_predictions(bench, {"q0": "A", "q1": UNCLEAR, "q2": None}, judge)
-    assert asked == ["q1"]
+    assert judge.asked == ["q1"]
     assert result.per_sample["q1"] == {"hit": 1, "log": "Match Log: B. ", "letter": "B", "rule": "judge"}
     assert result.counts == {"scored": 3, "failed": 1, "unparsed": 0, "judged": 1}
 
 
 def test_a_judge_that_cannot_be_read_leaves_the_answer_unparsed(make_benchmark: Any):
-    async def judge(request: JudgeRequest) -> str:
-        return "who knows, the picture is dark"
-
+    judge = JudgeOfSamples("who knows, the picture is dark")
     result = score_predictions(make_benchmark("MMStar", ROWS), {"q1": UNCLEAR}, judge)
     assert (result.per_sample["q1"]["letter"], result.per_sample["q1"]["rule"]) == ("Z", "none")
     assert result.counts == {"scored": 1, "failed": 0, "unparsed": 1, "judged": 1}

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fake_judges import JudgeInTurn
 
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.benchmarks.sampling import VideoFacts
@@ -298,11 +299,8 @@ def test_how_videos_are_shown_is_part_of_the_settings(opened: Opener) -> None:
 
 
 def scored(bench: VideoBenchmark, predictions: dict[str, str | None], replies: list[str] | None = None) -> ScoreResult:
-    async def judge(request: JudgeRequest) -> str:
-        assert replies is not None
-        return replies.pop(0)
-
-    return score_predictions(bench, predictions, None if replies is None else judge, judge_concurrency=1)
+    judge = None if replies is None else JudgeInTurn(*replies)
+    return score_predictions(bench, predictions, judge, judge_concurrency=1)
 
 
 def test_failed_and_missing_answers_are_never_right(opened: Opener) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,11 +194,7 @@ def test_rows_of_one_index_share_what_was_read_for_the_last(make_benchmark: Any)
 
 
 def test_and_so_they_do_what_the_judge_made_of_it(make_benchmark: Any):
-    replies = iter(["Yes", "No"])
-
-    async def wavering(request: JudgeRequest) -> str:
-        return next(replies)
-
+    wavering = JudgeInTurn("Yes", "No")
     rows = [row("7", "No", category="a"), row("7", "No", category="b")]
     result = score_predictions(make_benchmark("POPE", rows, "vlmeval"), {"7": "hm"}, wavering)
     assert {r["split"]: r["acc"] for r in result.table} == {"Overall": 100, "a": 100, "b": 100}

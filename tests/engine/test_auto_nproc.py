@@ -249,12 +249,9 @@ def test_the_gate_says_what_limits() -> None:
 # -- against the mock server ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.virtual_time
 class TestMockServer:
     """The whole way: pipeline, HTTP, journal. The best fixed number of each shape is 12."""
-
-    @pytest.fixture
-    def anyio_backend(self, virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-        return virtual_time
 
     async def rate(self, path: Path, url: str, gate: Gate, samples: int) -> float:
         model = OpenAIChat(Endpoint(url), ChatOptions("m"))

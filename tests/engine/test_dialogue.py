@@ -23,10 +23,7 @@ from eyechart.scoring.protocol import FAILED_TEXT, VLMEVAL
 
 TOO_LONG = ContextOverflow("too long", status=400)
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 def model(**about: Any) -> ScriptedModel:

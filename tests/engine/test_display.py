@@ -251,13 +251,19 @@ def test_what_limits_the_run_stays_in_eighty_columns():
     )
 
 
-def test_a_table_in_eighty_columns():
+def begun():
+    """Returns a run whose first job has begun and whose second waits, the first job, and a meter that has seen that."""
     progress = run("SEEDBench_IMG", "ChartQA_TEST", model="qwen-vl-chat")
     first, second = progress.jobs
     second.state = "waiting"
     meter = Meter(progress, 0.0)
     first.requests = first.in_flight = 4
     meter.read(0.0)
+    return progress, first, meter
+
+
+def test_a_table_in_eighty_columns():
+    progress, first, meter = begun()
     answer(first, 50, tokens=400)
     first.failed, first.retrying, first.points, first.scored = 1, 2, 31.0, 50
     for _ in range(4):
@@ -271,12 +277,7 @@ def test_a_table_in_eighty_columns():
 
 
 def test_a_judge_is_shown_where_there_is_one():
-    progress = run("SEEDBench_IMG", "ChartQA_TEST", model="qwen-vl-chat")
-    first, second = progress.jobs
-    second.state = "waiting"
-    meter = Meter(progress, 0.0)
-    first.requests = first.in_flight = 4
-    meter.read(0.0)
+    _, first, meter = begun()
     answer(first, 50)
     assert "judge" not in table(meter.read(10.0), 200, 24).plain
     first.judged, first.to_judge, first.judge_in_flight = 12, 20, 3
@@ -377,11 +378,8 @@ class Recorder:
         self.closed = True
 
 
+@pytest.mark.virtual_time
 class TestShowing:
-    @pytest.fixture
-    def anyio_backend(self, virtual_time):
-        return virtual_time
-
     @pytest.mark.anyio
     async def test_four_times_a_second_until_the_end(self):
         progress, screen = run(), Recorder()

@@ -219,12 +219,9 @@ def test_words_of_a_report() -> None:
     assert asking_words({}) == ""
 
 
+@pytest.mark.virtual_time
 class TestOfWholeRuns:
     """The dispatcher measures what it waits for."""
-
-    @pytest.fixture
-    def anyio_backend(self, virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-        return virtual_time
 
     async def shares(self, path: Path, model: ScriptedModel, samples: int, **about: Any) -> dict[str, float]:
         rig = Rig(path, model, MemoryBenchmark(samples), **about)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import picture, real_clips, turned, write_clip, write_sound, write_uneven
+from clips import break_videos, picture, real_clips, turned, write_clip, write_uneven
 from PIL import Image
 
 from eyechart.benchmarks.sampling import VideoFacts, interior_points
@@ -166,26 +166,8 @@ def test_frames_are_kept_on_disk_where_asked(tmp_path: Path) -> None:
 
 
 def _broken(tmp_path: Path) -> dict[str, Path]:
-    whole = write_clip(tmp_path / "whole.mp4", frames=40)
-    data = whole.read_bytes()
-    made = {
-        "empty": b"",
-        "text": b"not a video\n" * 50,
-        "random": os.urandom(50_000),
-        "cut": data[: len(data) // 2],
-        "headless": data[len(data) // 2 :],
-    }
-    files = {name: tmp_path / f"{name}.mp4" for name in made}
-    for name, path in files.items():
-        path.write_bytes(made[name])
-    files["sound"] = write_sound(tmp_path / "sound.mp4")
-    files["picture"] = tmp_path / "picture.mp4"
-    Image.new("RGB", (64, 48)).save(files["picture"], "JPEG")
-    files["missing"] = tmp_path / "missing.mp4"
-    files["folder"] = tmp_path / "folder.mp4"
-    files["folder"].mkdir()
-    files["device"] = Path("/dev/zero")
-    return files
+    """Ten kinds of videos that are broken, by name."""
+    return {**break_videos(tmp_path), "device": Path("/dev/zero")}
 
 
 def test_ten_kinds_of_broken_videos_are_told_by_name(sampler: FrameSampler, tmp_path: Path) -> None:

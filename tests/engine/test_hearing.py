@@ -18,11 +18,7 @@ from eyechart.engine.judge_words import judging_words
 from eyechart.errors import AuthError, JudgeError
 from eyechart.records import Cell, Reply, Sample, Usage
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
-
+pytestmark = pytest.mark.virtual_time
 
 BENCHMARK = JudgedBenchmark(6)
 SAMPLES = list(BENCHMARK.samples())

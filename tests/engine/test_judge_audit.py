@@ -20,10 +20,7 @@ from eyechart.records import Reply
 ROWS = 24
 CLEAR, NAMED, UNCLEAR = "The answer is A.", "I think it is a lamp or a boat, no, a boat", "it is hard to say"
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 def answers() -> dict[str, str]:

@@ -32,10 +32,7 @@ from eyechart.errors import (
 from eyechart.records import Reply, Usage
 from eyechart.scoring.judge import JudgeRequest
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 def request(text: str, **about: Any) -> JudgeRequest:

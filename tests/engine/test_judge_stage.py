@@ -19,10 +19,7 @@ from eyechart.scoring.protocol import VLMEVAL
 
 UNREADABLE = "?"
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 def unclear(**about: Any) -> ScriptedModel:

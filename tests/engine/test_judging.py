@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from stories import run_meanwhile
 
 from eyechart.benchmarks.load import load_benchmark
 from eyechart.benchmarks.scoring_run import score_predictions
@@ -32,11 +33,7 @@ UNCLEAR = "it is hard to say what this might be"
 GREETING = "This is a test of the connection"
 KEY = "sk-canary-of-the-judge"
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
-
+pytestmark = pytest.mark.virtual_time
 
 Plan = Callable[..., RunPlan]
 
@@ -236,13 +233,7 @@ async def test_a_judge_that_dies_leaves_the_model_going_and_scoring_again_comple
     judge = await mock_server(mode="fixed", text="B")
     progress = RunProgress()
     plan = make_plan(model, judge, patience=20)
-    reports: list[Report] = []
-
-    async def run() -> None:
-        reports.append(await run_plan(plan, progress=progress))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
+    async with run_meanwhile(plan, progress=progress) as reports:
         await anyio.sleep(15)
         await judge.stop()
     (report,) = reports
@@ -272,13 +263,7 @@ async def test_a_resumed_run_asks_only_for_what_is_missing(mock_server, make_pla
     judge = await mock_server(mode="fixed", text="B", latency=1.0, record=True)
     plan = make_plan(model, judge)
     stop = anyio.Event()
-    reports: list[Report] = []
-
-    async def run() -> None:
-        reports.append(await run_plan(plan, stop=stop))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
+    async with run_meanwhile(plan, stop=stop) as reports:
         await anyio.sleep(4.5)
         stop.set()
     (stopped,) = reports
@@ -297,14 +282,8 @@ async def test_stopped_at_the_judge_alone_a_run_is_interrupted_and_goes_on(mock_
     judge = await mock_server(mode="fixed", text="B", latency=100.0)
     plan = make_plan(model, judge, grace=5)
     stop = anyio.Event()
-    reports: list[Report] = []
-
-    async def run() -> None:
-        reports.append(await run_plan(plan, stop=stop))
-
     started = anyio.current_time()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
+    async with run_meanwhile(plan, stop=stop) as reports:
         await anyio.sleep(150)
         stop.set()
     assert anyio.current_time() - started < 160, "the grace time is over before the judge has answered"

@@ -26,10 +26,7 @@ from eyechart.errors import (
 )
 from eyechart.records import Reply, Usage
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.mark.anyio

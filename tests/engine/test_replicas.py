@@ -29,10 +29,7 @@ from eyechart.errors import (
 from eyechart.mockserver import MockServer, MockSettings
 from eyechart.records import Reply
 
-
-@pytest.fixture
-def anyio_backend(virtual_time: tuple[str, dict[str, object]]) -> tuple[str, dict[str, object]]:
-    return virtual_time
+pytestmark = pytest.mark.virtual_time
 
 
 class MoodyModel(ScriptedModel):

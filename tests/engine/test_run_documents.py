@@ -13,11 +13,12 @@ from typing import Any
 import anyio
 import pdf_files
 import pytest
+from stories import run_meanwhile
 
 from eyechart.engine.config import load_tasks, read_environment, resolve_all
 from eyechart.engine.documents import Documents
 from eyechart.engine.report import Report
-from eyechart.engine.run import run_plan, run_task_async
+from eyechart.engine.run import run_task_async
 
 TOKENS = 256  # of a picture, as the mock server counts
 REAL = pdf_files.pdf_of([(50, 70)] * 3)
@@ -96,14 +97,9 @@ async def test_a_long_document_is_shown_page_by_page_up_to_the_bound(mock_server
 async def test_a_run_that_is_stopped_does_not_wait_for_a_page(mock_server: Any, tmp_path: Path) -> None:
     write(tmp_path / "DUDE.tsv", {"endless": pdf_files.endless()})
     (plan,) = resolve_all(load_tasks(task(await mock_server(), tmp_path)), read_environment({}))
-    stop, reports = anyio.Event(), []
-
-    async def go() -> None:
-        reports.append(await run_plan(plan, stop=stop))
-
+    stop = anyio.Event()
     with anyio.fail_after(15):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(go)
+        async with run_meanwhile(plan, stop=stop) as reports:
             await anyio.sleep(1.5)
             stop.set()
     assert reports[0].state == "interrupted"

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from eyechart.engine import shared_cache
 from eyechart.engine.shared_cache import SharedCache
 from eyechart.errors import MediaError
+
+
+class SlowMaker:
+    """Makes a value once it may go on."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self.make = make
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def __call__(self) -> bytes:
+        self.begun.set()
+        self.go.wait(10)
+        return self.make()
 
 
 def test_a_value_is_made_once() -> None:
@@ -19,17 +34,11 @@ def test_a_value_is_made_once() -> None:
 
 def test_threads_that_ask_at_the_same_time_wait_for_one_maker() -> None:
     cache: SharedCache[str, bytes] = SharedCache(10_000, len)
-    begun, go = threading.Event(), threading.Event()
-
-    def make() -> bytes:
-        begun.set()
-        go.wait(10)
-        return b"x"
-
+    make = SlowMaker(lambda: b"x")
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(cache.get, "a", make) for _ in range(4)]
-        assert begun.wait(10)
-        go.set()
+        assert make.begun.wait(10)
+        make.go.set()
         assert {future.result() for future in asked} == {b"x"}
     assert cache.made == 1
 
@@ -73,22 +82,25 @@ def test_a_fault_is_not_kept() -> None:
     assert cache.get("a", lambda: b"x") == b"x"
 
 
-def test_who_waits_for_a_fault_is_told() -> None:
+def test_who_waits_for_a_fault_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+
+    class Watched(Future[bytes]):
+        """Tells that somebody has come to wait for it."""
+
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            waiting.set()
+            return super().exception(timeout)
+
+    monkeypatch.setattr(shared_cache, "Future", Watched)
     cache: SharedCache[str, bytes] = SharedCache(10_000, len)
-    begun, go = threading.Event(), threading.Event()
-
-    def fail() -> bytes:
-        begun.set()
-        go.wait(10)
-        raise ZeroDivisionError
-
+    make = SlowMaker(lambda: bytes(1 // 0))
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(cache.get, "a", fail)
-        assert begun.wait(10)
-        second = pool.submit(cache.get, "a", fail)
-        while not cache._making["a"]._condition._waiters:  # type: ignore[attr-defined]
-            pass
-        go.set()
+        first = pool.submit(cache.get, "a", make)
+        assert make.begun.wait(10)
+        second = pool.submit(cache.get, "a", make)
+        assert waiting.wait(10)
+        make.go.set()
         with pytest.raises(ZeroDivisionError):
             first.result(10)
         with pytest.raises(RuntimeError, match="could not be made"):

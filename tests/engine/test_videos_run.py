@@ -10,8 +10,8 @@ from typing import Any
 
 import anyio
 import pytest
-from clips import turned, write_clip, write_sound, write_uneven
-from PIL import Image
+from clips import break_videos, turned, write_clip, write_uneven
+from stories import run_meanwhile
 from tiny_benchmarks import write_tiny
 
 from eyechart.engine import videos
@@ -112,25 +112,14 @@ async def test_questions_far_apart_on_one_video_cost_one_decoding(
     assert samplers[0]._frames.held_bytes <= 30_000
 
 
-def break_videos(folder: Path) -> dict[str, Path]:
+def break_ten_videos(folder: Path) -> dict[str, Path]:
     """Ten kinds of videos that are broken, by name."""
-    whole = write_clip(folder / "whole.mp4", frames=40).read_bytes()
-    contents = {
-        "empty": b"",
-        "text": b"not a video\n" * 50,
-        "random": os.urandom(50_000),
-        "cut": whole[: len(whole) // 2],
-        "headless": whole[len(whole) // 2 :],
-        "zeroed": whole[:5000] + bytes(len(whole) - 5000),
-    }
-    for name, content in contents.items():
-        (folder / f"{name}.mp4").write_bytes(content)
-    write_sound(folder / "sound.mp4")
-    Image.new("RGB", (64, 48)).save(folder / "picture.mp4", "JPEG")
-    (folder / "folder.mp4").mkdir()
-    names = [*contents, "sound", "picture", "folder", "missing"]
-    assert len(names) == 10
-    return {name: folder / f"{name}.mp4" for name in names}
+    broken = break_videos(folder)
+    whole = (folder / "whole.mp4").read_bytes()
+    broken["zeroed"] = folder / "zeroed.mp4"
+    broken["zeroed"].write_bytes(whole[:5000] + bytes(len(whole) - 5000))
+    assert len(broken) == 10
+    return broken
 
 
 def write_mvbench(root: Path, names: list[str]) -> None:
@@ -144,7 +133,7 @@ async def test_each_broken_video_costs_its_own_question_and_nothing_else(
 ) -> None:
     folder = tmp_path / "video"
     folder.mkdir()
-    broken = break_videos(folder)
+    broken = break_ten_videos(folder)
     good = [turned(write_clip(folder / "good.mp4"), 90), write_uneven(folder / "vfr.mp4")]
     good += [write_clip(folder / "one.mp4", frames=1), write_clip(folder / "odd.mkv", size=(101, 77), codec="ffv1")]
     names = [path.name for path in (*broken.values(), *good)]
@@ -343,45 +332,45 @@ for line in sys.stdin.buffer:
 """
 
 
-async def test_a_run_ends_in_time_though_a_decoder_hangs(
-    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_tiny("Video-MME", tmp_path)
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Decoders:
+    """The decoders of the runs of a test, which never finish anything."""
     (tmp_path / "stub.py").write_text(HANGS)
     decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
     monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
+    return decoders
+
+
+async def until_one_runs(decoders: Decoders) -> None:
+    while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
+        await anyio.sleep(0.02)
+
+
+async def test_a_run_ends_in_time_though_a_decoder_hangs(
+    mock_server: Any, task: Task, tmp_path: Path, hanging: Decoders
+) -> None:
+    write_tiny("Video-MME", tmp_path)
     stop = anyio.Event()
     plan = planned(task(await mock_server(), "Video-MME", grace=0.3))
-    reports: list[Report] = []
-
-    async def run_it() -> None:
-        reports.append(await run_plan(plan, stop=stop))
-
     with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run_it)
-            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
-                await anyio.sleep(0.02)
+        async with run_meanwhile(plan, stop=stop) as reports:
+            await until_one_runs(hanging)
             stop.set()
     assert (reports[0].state, reports[0].entries[0].missing) == ("interrupted", 6)
-    assert decoders.pids() == []
+    assert hanging.pids() == []
 
 
 async def test_a_cancelled_run_leaves_no_decoder(
-    mock_server: Any, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mock_server: Any, task: Task, tmp_path: Path, hanging: Decoders
 ) -> None:
     write_tiny("Video-MME", tmp_path)
-    (tmp_path / "stub.py").write_text(HANGS)
-    decoders = Decoders(program=tmp_path / "stub.py", patience_s=90)
-    monkeypatch.setattr(videos, "open_sampler", lambda _: FrameSampler(decoders))
     plan = planned(task(await mock_server(), "Video-MME"))
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run_plan, plan)
-            while not decoders.pids():  # noqa: ASYNC110 (a process that starts tells nobody)
-                await anyio.sleep(0.02)
+            await until_one_runs(hanging)
             tasks.cancel_scope.cancel()
-    assert decoders.pids() == []
+    assert hanging.pids() == []
 
 
 def planned(config: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pytest
 from fakes import MemoryBenchmark, Rig, ScriptedModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stories import play
 
 from eyechart.adapters.base import Request
 from eyechart.engine.commit import GroupCommit
@@ -94,15 +95,9 @@ class DisturbedModel(ScriptedModel):
     questions: dict[str, Question] = field(default_factory=dict)
 
     async def ask(self, request: Request) -> Reply:
-        text = b"".join(request.chunks).decode()
-        question, turn = self.questions[text], self.asked.count(text)
-        self.asked.append(text)
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
-        try:
+        with self.counted(request) as (text, turn):
+            question = self.questions[text]
             await anyio.sleep(question.latencies[turn % len(question.latencies)])
-        finally:
-            self.in_flight -= 1
         if question.lasting:
             raise question.lasting
         if turn < len(question.passing):
@@ -294,16 +289,4 @@ class Story:
 def test_whatever_happens_the_end_is_that_of_an_undisturbed_run(
     virtual_time_loop: type[asyncio.AbstractEventLoop], tmp_path_factory: pytest.TempPathFactory, script: Script
 ) -> None:
-    story = Story(tmp_path_factory.mktemp("run"), script)
-
-    async def play(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        with anyio.fail_after(100_000):
-            await part()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    async def everything() -> None:
-        for disturbance in script.disturbances:
-            await play(lambda disturbance=disturbance: story.disturbed(disturbance))
-        await play(story.to_the_end)
-
-    anyio.run(everything, backend_options={"loop_factory": virtual_time_loop})
+    play(Story(tmp_path_factory.mktemp("run"), script), script.disturbances, virtual_time_loop)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 from fakes import JoinedBenchmark, JudgedBenchmark, ScriptedModel, StagedRig
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stories import play
 
 from eyechart.adapters.base import Request
 from eyechart.benchmarks.scoring_run import score_predictions_async
@@ -49,15 +49,8 @@ class JudgeOfLetters(ScriptedModel):
     verdicts: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, request: Request) -> Reply:
-        text = b"".join(request.chunks).decode()
-        turn = self.asked.count(text)
-        self.asked.append(text)
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
-        try:
+        with self.counted(request) as (text, turn):
             await anyio.sleep(self.seconds[len(self.asked) % len(self.seconds)])
-        finally:
-            self.in_flight -= 1
         if turn < len(self.errors.get(text, ())):
             raise self.errors[text][turn]
         return Reply(self.verdicts.get(text, "yes"))
@@ -184,16 +177,4 @@ class Story:
 def test_whatever_happens_the_scores_are_those_of_an_undisturbed_run(
     virtual_time_loop: type[asyncio.AbstractEventLoop], tmp_path_factory: pytest.TempPathFactory, script: Script
 ) -> None:
-    story = Story(tmp_path_factory.mktemp("run"), script)
-
-    async def play(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        with anyio.fail_after(100_000):
-            await part()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    async def everything() -> None:
-        for disturbance in script.disturbances:
-            await play(lambda disturbance=disturbance: story.disturbed(disturbance))
-        await play(story.to_the_end)
-
-    anyio.run(everything, backend_options={"loop_factory": virtual_time_loop})
+    play(Story(tmp_path_factory.mktemp("run"), script), script.disturbances, virtual_time_loop)

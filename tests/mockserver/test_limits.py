@@ -6,12 +6,7 @@ import anyio
 import orjson
 import pytest
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend(virtual_time):
-    return virtual_time
+pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 @pytest.fixture

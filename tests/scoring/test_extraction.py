@@ -3,26 +3,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
 from eyechart.scoring.extraction import TRIES, Extraction, ask_extraction, extracted
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.rubrics import extracted_answer
 
 FAILED = "Failed to obtain answer via API. "
 NONE = "I cannot follow this format."
-
-
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
 
 
 async def asked(judge: Any, *, first_reply: bool, max_tokens: int | None = None) -> Extraction:
@@ -66,7 +56,7 @@ def test_any_reply_can_be_read(before: str, after: str):
 @pytest.mark.anyio
 @pytest.mark.parametrize("first_reply", [True, False])
 async def test_the_text_of_a_failed_request_is_asked_again_and_warmer(first_reply: bool):
-    judge = Script(FAILED, f"Extracted answer: {FAILED}", "Extracted answer: 4", "Extracted answer: 5")
+    judge = JudgeInTurn(FAILED, f"Extracted answer: {FAILED}", "Extracted answer: 4", "Extracted answer: 5")
     log = "Try 0: output is so it is 4, failed to parse.\nTry 1: output is so it is 4, failed to parse.\nSucceed"
     assert await asked(judge, first_reply=first_reply) == Extraction("4", "Extracted answer: 4", log)
     assert [(r.attempt, r.temperature) for r in judge.requests] == [(0, 0.0), (1, 0.5), (2, 1.0)]
@@ -77,13 +67,13 @@ async def test_the_text_of_a_failed_request_is_asked_again_and_warmer(first_repl
 
 @pytest.mark.anyio
 async def test_the_reference_takes_a_first_reply_without_an_answer():
-    judge = Script(NONE, "Extracted answer: 4")
+    judge = JudgeInTurn(NONE, "Extracted answer: 4")
     assert await asked(judge, first_reply=True) == Extraction(None, NONE, "Succeed")
 
 
 @pytest.mark.anyio
 async def test_else_the_judge_is_asked_until_a_reply_has_an_answer():
-    judge = Script(NONE, "Extracted answer: 4", "Extracted answer: 5")
+    judge = JudgeInTurn(NONE, "Extracted answer: 4", "Extracted answer: 5")
     found = await asked(judge, first_reply=False, max_tokens=128)
     assert (found.answer, found.reply) == ("4", "Extracted answer: 4")
     assert [r.max_tokens for r in judge.requests] == [128, 128]
@@ -92,7 +82,7 @@ async def test_else_the_judge_is_asked_until_a_reply_has_an_answer():
 @pytest.mark.anyio
 @pytest.mark.parametrize("first_reply", [True, False])
 async def test_five_failures_leave_no_answer_and_no_reply(first_reply: bool):
-    judge = Script(*[FAILED] * TRIES)
+    judge = JudgeInTurn(*[FAILED] * TRIES)
     found = await asked(judge, first_reply=first_reply)
     assert (found.answer, found.reply) == (None, "")
     assert found.log.endswith("Try 4: output is so it is 4, failed to parse.\nAll 5 retries failed.\n")
@@ -100,18 +90,15 @@ async def test_five_failures_leave_no_answer_and_no_reply(first_reply: bool):
 
 @pytest.mark.anyio
 async def test_five_replies_without_an_answer_leave_the_last_of_them():
-    judge = Script(*(f"{NONE}{k}" for k in range(TRIES)))
+    judge = JudgeInTurn(*(f"{NONE}{k}" for k in range(TRIES)))
     found = await asked(judge, first_reply=False)
     assert (found.answer, found.reply, judge.replies) == (None, f"{NONE}4", [])
 
 
 @pytest.mark.anyio
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await asked(judge, first_reply=False)
+        await asked(judge_out_of_reach, first_reply=False)
 
 
 def test_the_rubric_has_four_examples_that_can_be_read():

@@ -4,11 +4,11 @@ import re
 from types import ModuleType
 
 import pytest
+from fake_judges import JudgeInTurn, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.letters import read_letter
 from eyechart.scoring.math_equality import plain_number
 from eyechart.scoring.rubrics import final_answer_mathvision, final_answer_mathvista
@@ -19,17 +19,7 @@ RUBRICS = [final_answer_mathvision, final_answer_mathvista]
 asynchronous = pytest.mark.anyio
 
 
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
-
-
-async def asked(judge: Script, rubric: ModuleType = final_answer_mathvision, **options: int) -> FinalAnswer:
+async def asked(judge: JudgeInTurn, rubric: ModuleType = final_answer_mathvision, **options: int) -> FinalAnswer:
     return await ask_final_answer(
         judge, rubric, benchmark="B", index="7", question="How many?", reply="So 5.", **options
     )
@@ -38,14 +28,14 @@ async def asked(judge: Script, rubric: ModuleType = final_answer_mathvision, **o
 @asynchronous
 async def test_any_reply_is_taken_as_it_is():
     for reply in ("5", "", " no idea\n", "Z"):
-        judge = Script(reply, "6")
+        judge = JudgeInTurn(reply, "6")
         assert await asked(judge) == FinalAnswer(reply, "Succeed")
         assert len(judge.requests) == 1
 
 
 @asynchronous
 async def test_the_failure_text_is_no_reply_and_every_try_is_warmer():
-    judge = Script(FAILED, f"{FAILED}5", "5")
+    judge = JudgeInTurn(FAILED, f"{FAILED}5", "5")
     found = await asked(judge)
     assert found.text == "5"
     assert found.log == ("Try 0: output is So 5., failed to parse.\nTry 1: output is So 5., failed to parse.\nSucceed")
@@ -56,7 +46,7 @@ async def test_the_failure_text_is_no_reply_and_every_try_is_warmer():
 
 @asynchronous
 async def test_after_five_tries_there_is_none():
-    judge = Script(*[FAILED] * 5, "5")
+    judge = JudgeInTurn(*[FAILED] * 5, "5")
     found = await asked(judge)
     assert found.text is None
     assert found.log.endswith("Try 4: output is So 5., failed to parse.\nAll 5 retries failed.\n")
@@ -65,7 +55,7 @@ async def test_after_five_tries_there_is_none():
 
 @asynchronous
 async def test_what_a_request_says_of_itself():
-    judge = Script("5", "5")
+    judge = JudgeInTurn("5", "5")
     await asked(judge)
     await asked(judge, final_answer_mathvista, max_tokens=128)
     assert [(r.benchmark, r.index, r.max_tokens) for r in judge.requests] == [("B", "7", None), ("B", "7", 128)]
@@ -74,11 +64,10 @@ async def test_what_a_request_says_of_itself():
 
 @asynchronous
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await ask_final_answer(judge, final_answer_mathvista, benchmark="B", index="7", question="", reply="x")
+        await ask_final_answer(
+            judge_out_of_reach, final_answer_mathvista, benchmark="B", index="7", question="", reply="x"
+        )
 
 
 @given(st.text(), st.text())

@@ -5,12 +5,12 @@ import random
 
 import pandas as pd
 import pytest
+from fake_judges import JudgeOfSamples, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
 from eyechart.records import Cell, Table
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.llavabench import GradedPair, ask_pair, read_pair, relative_table
 from eyechart.scoring.rubrics.llavabench import SYSTEM
 
@@ -78,15 +78,10 @@ def test_any_reply_is_read_or_not(reply: str):
 
 @pytest.mark.anyio
 async def test_one_request_with_a_system_text():
-    requests: list[JudgeRequest] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        requests.append(request)
-        return "no grades"
-
+    judge = JudgeOfSamples("no grades")
     reply = await ask_pair(judge, benchmark="B", index="7", caption="C", question="Q", reference="R", prediction="P")
     assert reply == "no grades"
-    (request,) = requests
+    (request,) = judge.requests
     assert (request.benchmark, request.index, request.attempt, request.rubric) == ("B", "7", 0, "llavabench@1")
     assert (request.temperature, request.system, request.max_tokens) == (0.2, SYSTEM, None)
     assert request.prompt.startswith("[Context]\nC\n\n[Question]\nQ\n\n[Assistant 1]\nR\n")
@@ -94,11 +89,10 @@ async def test_one_request_with_a_system_text():
 
 @pytest.mark.anyio
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await ask_pair(judge, benchmark="B", index="7", caption="", question="", reference="", prediction="")
+        await ask_pair(
+            judge_out_of_reach, benchmark="B", index="7", caption="", question="", reference="", prediction=""
+        )
 
 
 def test_table_is_a_ratio_of_means_for_all_and_for_each_category():

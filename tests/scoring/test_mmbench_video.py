@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from fake_judges import JudgeOfSamples
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import DataError
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.mmbench_video import RatedRow, ask_rating, capability_table, parse_dimensions, read_rating
 
 
@@ -60,17 +60,13 @@ def test_capabilities() -> None:
 
 
 def test_the_judge_is_shown_question_both_answers_and_the_scale() -> None:
-    asked: list[JudgeRequest] = []
-
-    async def judge(request: JudgeRequest) -> str:
-        asked.append(request)
-        return "2"
+    judge = JudgeOfSamples("2")
 
     async def ask() -> str:
         return await ask_rating(judge, benchmark="b", index="7", question="Q?", answer="right", prediction="given")
 
     assert anyio.run(ask) == "2"
-    (request,) = asked
+    (request,) = judge.requests
     assert request.prompt == "Question: Q?\nGroundtruth answer: right\nCandidate answer: given\nYour response: "
     assert request.system is not None
     assert request.fields == {"question": "Q?", "answer": "given", "reference": "right"}

@@ -4,26 +4,16 @@ import math
 from typing import Any
 
 import pytest
+from fake_judges import JudgeInTurn, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
 from eyechart.records import Cell, Table
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.mmvet import JudgedGrade, ask_grade, capability_tables
 from eyechart.scoring.tables import Row
 
 FAILED = "Failed to obtain answer via API. "
-
-
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
 
 
 async def asked(judge: Any, max_tokens: int | None = None) -> JudgedGrade:
@@ -47,7 +37,7 @@ def cells(table: Table) -> list[tuple[Cell, ...]]:
     [("1", 1.0), ("0", 0.0), (" .5 ", 0.5), ("+0.3", 0.3), ("1e-1", 0.1), ("0_1e-1", 0.1), ("-0.0", 0.0), ("１", 1.0)],
 )
 async def test_what_python_reads_as_a_number_from_0_to_1_is_a_grade(reply: str, grade: float):
-    judge = Script(reply)
+    judge = JudgeInTurn(reply)
     assert await asked(judge) == JudgedGrade(grade, "Succeed")
 
 
@@ -55,7 +45,7 @@ async def test_what_python_reads_as_a_number_from_0_to_1_is_a_grade(reply: str, 
 @pytest.mark.parametrize("reply", ["0.5.", "0.5/1", "50%", "", "Correctness: 0.5", "0,5", FAILED])
 async def test_other_texts_are_asked_again(reply: str):
     expected = JudgedGrade(0.7, f"Try 0: output is {reply}, failed to parse.\nSucceed")
-    assert await asked(Script(reply, "0.7")) == expected
+    assert await asked(JudgeInTurn(reply, "0.7")) == expected
 
 
 @pytest.mark.anyio
@@ -64,12 +54,12 @@ async def test_other_texts_are_asked_again(reply: str):
 )
 async def test_numbers_that_are_no_grade_are_asked_again(reply: str, shown: str):
     expected = JudgedGrade(1.0, f"Try 0: output is {reply}, invalid score: {shown}.\nSucceed")
-    assert await asked(Script(reply, "1.0")) == expected
+    assert await asked(JudgeInTurn(reply, "1.0")) == expected
 
 
 @pytest.mark.anyio
 async def test_five_tries_each_warmer_than_the_one_before():
-    judge = Script("a", "b", "2", "", FAILED, "1.0")
+    judge = JudgeInTurn("a", "b", "2", "", FAILED, "1.0")
     found = await asked(judge, max_tokens=3)
     assert found.grade is None
     assert found.log == (
@@ -86,16 +76,13 @@ async def test_five_tries_each_warmer_than_the_one_before():
 
 @pytest.mark.anyio
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await asked(judge)
+        await asked(judge_out_of_reach)
 
 
 @pytest.mark.anyio
 async def test_the_judge_has_its_own_limit_unless_one_is_given():
-    judge = Script("1")
+    judge = JudgeInTurn("1")
     await asked(judge)
     assert judge.requests[0].max_tokens is None
 

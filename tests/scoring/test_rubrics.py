@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from fake_judges import JudgeInTurn, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
 from eyechart.records import Cell
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.llavabench import read_pair
 from eyechart.scoring.rubrics import llavabench, mmvet, option_letter_cn, option_letter_en
 from eyechart.scoring.rubrics.option_letter import JudgedLetter, ask_letter, option_lines
@@ -15,22 +15,12 @@ OPTIONS: dict[str, Cell] = {"A": "cat", "C": 12.0}
 pytestmark = pytest.mark.anyio
 
 
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
-
-
-async def asked(judge: Script, question: str = "What?") -> JudgedLetter:
+async def asked(judge: JudgeInTurn, question: str = "What?") -> JudgedLetter:
     return await ask_letter(judge, benchmark="B", index="7", question=question, options=OPTIONS, answer="a feline")
 
 
 async def test_the_first_readable_reply_decides():
-    judge = Script("no idea at all, sorry about that", "Failed to obtain answer via API. A", "Your output: C", "A")
+    judge = JudgeInTurn("no idea at all, sorry about that", "Failed to obtain answer via API. A", "Your output: C", "A")
     assert await asked(judge) == JudgedLetter("C", "Your output: C")
     assert [r.attempt for r in judge.requests] == [0, 1, 2]
     assert len({r.prompt for r in judge.requests}) == 1
@@ -38,34 +28,31 @@ async def test_the_first_readable_reply_decides():
 
 
 async def test_the_failure_text_names_no_option():
-    judge = Script("Failed to obtain answer via API.", "dog")
+    judge = JudgeInTurn("Failed to obtain answer via API.", "dog")
     options: dict[str, Cell] = {"A": "api", "B": "dog and more words so that the text rule would read the failure"}
     found = await ask_letter(judge, benchmark="B", index="7", question="", options=options | {"C": "dog"}, answer="x")
     assert found == JudgedLetter("C", "dog")
 
 
 async def test_z_is_a_verdict():
-    assert await asked(Script("Z")) == JudgedLetter("Z", "Z")
+    assert await asked(JudgeInTurn("Z")) == JudgedLetter("Z", "Z")
 
 
 async def test_after_three_unreadable_replies_the_letter_is_z_without_a_reply():
-    judge = Script("what?", "what?", "what?", "A")
+    judge = JudgeInTurn("what?", "what?", "what?", "A")
     assert await asked(judge) == JudgedLetter("Z", None)
     assert len(judge.requests) == 3
 
 
 async def test_a_chinese_question_has_the_chinese_rubric():
-    judge = Script("A")
+    judge = JudgeInTurn("A")
     await asked(judge, "图中是什么?")
     assert judge.requests[0].rubric == "option_letter_cn@1"
 
 
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await ask_letter(judge, benchmark="B", index="7", question="", options=OPTIONS, answer="x")
+        await ask_letter(judge_out_of_reach, benchmark="B", index="7", question="", options=OPTIONS, answer="x")
 
 
 @given(st.text(), st.text())
@@ -108,12 +95,12 @@ def test_the_comparing_rubric_shows_replies_that_can_be_read():
 
 
 async def test_a_request_carries_what_its_prompt_is_made_of():
-    judge = Script("A")
+    judge = JudgeInTurn("A")
     await asked(judge)
     assert judge.requests[0].fields == {"question": "What?", "options": "A. cat\nC. 12.0\n", "answer": "a feline"}
-    judge = Script("A")
+    judge = JudgeInTurn("A")
     await ask_letter(judge, benchmark="B", index="7", question="", options=OPTIONS, answer="x", reference="C")
     assert judge.requests[0].fields["reference"] == "C"
-    without = Script("A")
+    without = JudgeInTurn("A")
     await ask_letter(without, benchmark="B", index="7", question="", options=OPTIONS, answer="x")
     assert judge.requests[0].prompt == without.requests[0].prompt, "the benchmark's own rubric never shows it"

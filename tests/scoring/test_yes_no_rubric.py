@@ -1,28 +1,18 @@
 from __future__ import annotations
 
 import pytest
+from fake_judges import JudgeInTurn, judge_out_of_reach
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.errors import JudgeError
-from eyechart.scoring.judge import JudgeRequest
 from eyechart.scoring.rubrics.yes_no import ask_yes_no, prompt
 from eyechart.scoring.yes_no import read_yn, read_yn_anywhere
 
 pytestmark = pytest.mark.anyio
 
 
-class Script:
-    def __init__(self, *replies: str) -> None:
-        self.replies = list(replies)
-        self.requests: list[JudgeRequest] = []
-
-    async def __call__(self, request: JudgeRequest) -> str:
-        self.requests.append(request)
-        return self.replies.pop(0)
-
-
-async def asked(judge: Script, *, as_reference: bool = True) -> str | None:
+async def asked(judge: JudgeInTurn, *, as_reference: bool = True) -> str | None:
     return await ask_yes_no(
         judge,
         benchmark="B",
@@ -35,7 +25,7 @@ async def asked(judge: Script, *, as_reference: bool = True) -> str | None:
 
 
 async def test_the_first_readable_reply_decides():
-    judge = Script("**Yes**", "", "yes or no", "Your output: No", "Yes")
+    judge = JudgeInTurn("**Yes**", "", "yes or no", "Your output: No", "Yes")
     assert await asked(judge) == "No"
     assert [(r.attempt, r.temperature) for r in judge.requests] == [(0, 0.0), (1, 0.5), (2, 1.0), (3, 1.5)]
     assert {r.prompt for r in judge.requests} == {prompt("Is it red?", "like a tomato")}
@@ -43,28 +33,25 @@ async def test_the_first_readable_reply_decides():
 
 
 async def test_a_judge_who_cannot_tell_is_asked_five_times_in_the_reference():
-    judge = Script(*["Unknown"] * 5, "Yes")
+    judge = JudgeInTurn(*["Unknown"] * 5, "Yes")
     assert await asked(judge) is None
     assert [r.temperature for r in judge.requests] == [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
 async def test_or_once():
-    judge = Script("maybe", "Unknown, as there is no clear answer", "Yes")
+    judge = JudgeInTurn("maybe", "Unknown, as there is no clear answer", "Yes")
     assert await asked(judge, as_reference=False) == "Unknown"
     assert len(judge.requests) == 2
 
 
 async def test_replies_are_read_like_answers():
-    assert await asked(Script("**Yes**"), as_reference=False) == "Yes"
-    assert await asked(Script(*["hm"] * 5), as_reference=False) is None
+    assert await asked(JudgeInTurn("**Yes**"), as_reference=False) == "Yes"
+    assert await asked(JudgeInTurn(*["hm"] * 5), as_reference=False) is None
 
 
 async def test_a_judge_out_of_reach_is_an_error():
-    async def judge(request: JudgeRequest) -> str:
-        raise JudgeError("gone")
-
     with pytest.raises(JudgeError):
-        await asked(judge)  # type: ignore[arg-type]
+        await asked(judge_out_of_reach)  # type: ignore[arg-type]
 
 
 @given(st.text(), st.text())
