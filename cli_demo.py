@@ -79,16 +79,20 @@ def model_table(names: Sequence[str]) -> Table:
     from rich.table import Table as RichTable  # noqa: PLC0415  (slow to import)
 
     from .adapters.embedded import EMBEDDED  # noqa: PLC0415
+    from .adapters.local.names import LOCAL, missing_packages  # noqa: PLC0415
 
+    packages = f"pip install 'eyechart[local]' ({'not installed' if missing_packages() else 'installed'})"
     table = RichTable(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     for head in ("name", "what it is", "needs"):
         table.add_column(head, no_wrap=head == "name")
     for name in names:
-        embedded = EMBEDDED.get(name)
-        if embedded is None:
+        if (local := LOCAL.get(name)) is not None:
+            own = [*([] if local.home else ["model_path"]), *(["trust_remote_code"] if local.own_code else [])]
+            table.add_row(name, f"on this machine: {local.about}", ", ".join([*own, packages]))
+        elif (embedded := EMBEDDED.get(name)) is not None:
+            state = "not installed" if embedded.problem else "installed"
+            needs = f"pip install 'eyechart[{embedded.extra}]' ({state})"
+            table.add_row(name, f"embedded: {embedded.about}", needs)
+        else:
             table.add_row(name, "a model behind an OpenAI-style address", "type, api_base")
-            continue
-        state = "not installed" if embedded.problem else "installed"
-        needs = f"pip install 'eyechart[{embedded.extra}]' ({state})"
-        table.add_row(name, f"embedded: {embedded.about}", needs)
     return table

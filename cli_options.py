@@ -58,6 +58,12 @@ def _count_or_auto(value: str | None) -> Any:
     return int(value) if value is not None and value.isdecimal() else value
 
 
+def _numbers_or_auto(value: str | None) -> Any:
+    """Numbers between commas where it is that; what else is right or wrong the configuration says."""
+    parts = value.split(",") if value is not None else []
+    return [int(part) for part in parts] if parts and all(part.strip().isdecimal() for part in parts) else value
+
+
 _SPEED = "Speed and patience"
 _MODEL = "The model"
 _JUDGE = "The judge"
@@ -93,6 +99,40 @@ Key: TypeAlias = Annotated[
         metavar="KEY",
         help="API key. Others on this machine can see it in the list of processes: better put it into the "
         "environment variable EYECHART_API_KEY. Default: EMPTY. Never stored.",
+        rich_help_panel=_MODEL,
+    ),
+]
+ModelPath: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="A model on this machine: its folder, or its name on the hub. --model says how it is loaded: "
+        "transformers, qwen_chat, or one of eyechart list models.",
+        rich_help_panel=_MODEL,
+    ),
+]
+BatchSize: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Most questions that a model on this machine answers together. Default: 8.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Devices: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|0,1",
+        help="Devices of this machine that get a copy of the model each. Default: auto, all of them.",
+        callback=_numbers_or_auto,
+        rich_help_panel=_MODEL,
+    ),
+]
+TrustRemoteCode: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run program code that comes in the model's folder, as qwen_chat needs it.",
         rich_help_panel=_MODEL,
     ),
 ]

@@ -49,6 +49,10 @@ def _run_options(
     assignments: o.Assignments = None,
     model: o.Model = None,
     api_base: o.ApiBase = None,
+    model_path: o.ModelPath = None,
+    batch_size: o.BatchSize = None,
+    devices: o.Devices = None,
+    trust_remote_code: o.TrustRemoteCode = False,
     key: o.Key = None,
     temperature: o.Temperature = None,
     max_tokens: o.MaxTokens = None,
@@ -75,7 +79,7 @@ def _run_options(
     patience: o.Patience = None,
     grace: o.Grace = None,
 ) -> Given:
-    options = {**locals(), "reuse": reuse or None}
+    options = {**locals(), "reuse": reuse or None, "trust_remote_code": trust_remote_code or None}
     del options["config"], options["assignments"]
     return Given(config, assignments or (), options)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, runtime_checkable
 from typing import Protocol as Interface
 
 from ..messages import Message
 from ..records import Reply
 
-__all__ = ["Model", "Request"]
+__all__ = ["Model", "Request", "RunsHere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,12 @@ class Model(Interface):
 
     async def aclose(self) -> None:
         """Closes connections."""
+
+
+@runtime_checkable
+class RunsHere(Interface):
+    """A model on this machine that tells of itself."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a report tells of it: devices, versions, where its time went."""

@@ -22,7 +22,7 @@ from ..errors import EmptyAnswer, MalformedReply
 from ..records import Reply, Usage
 from .errors_http import classify, clean
 
-__all__ = ["parse_reply"]
+__all__ = ["parse_reply", "without_think"]
 
 _MAX_COUNT: Final = 2**53
 _MAX_REASON: Final = 64
@@ -57,7 +57,7 @@ def parse_reply(body: bytes, *, split_think: bool = False) -> Reply:
     text = _content(message)
     reasoning = next((v for k in ("reasoning", "reasoning_content") if (v := _words(message.get(k)))), None)
     if split_think:
-        text, reasoning = _without_think(text, reasoning)
+        text, reasoning = without_think(text, reasoning)
     finish = choice.get("finish_reason")
     finish = finish[:_MAX_REASON] if isinstance(finish, str) else None
     if not text and finish != "length":
@@ -105,7 +105,16 @@ def _words(content: object) -> str | None:
     return (content.strip() or None) if isinstance(content, str) else None
 
 
-def _without_think(text: str, reasoning: str | None) -> tuple[str, str | None]:
+def without_think(text: str, reasoning: str | None = None) -> tuple[str, str | None]:
+    """Parts an answer from the thinking before its last ``</think>``.
+
+    Args:
+        text: what a model wrote.
+        reasoning: thinking that came apart from it.
+
+    Returns:
+        The answer, and all of the thinking; None where there is none.
+    """
     thought, mark, answer = text.rpartition("</think>")
     if not mark:
         return text, reasoning

@@ -35,6 +35,7 @@ from ..messages import Image, Message, Part, Text
 from ..records import Reply
 from .check import Check, failure, ok, warning
 from .checks_connection import connect
+from .checks_local import check_local_model
 from .checks_machine import Machine, check_clock
 from .checks_role import MODEL, Role
 from .config_plan import ModelSpec
@@ -80,6 +81,8 @@ async def check_model(
         if problem is None:
             return (ok("endpoint", spec.name, "runs in this process; what it needs is installed"),)
         return (failure("endpoint", spec.name, problem, "install it, or choose another model"),)
+    if spec.local is not None:
+        return await check_local_model(spec.name, spec.local)
     addresses = spec.urls or (spec.url,)
     replicas = [
         await _check_address(

@@ -8,18 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..adapters.embedded import EMBEDDED
+from ..adapters.local.names import QWEN_CHAT, TRANSFORMERS
 from ..errors import ConfigError
 from .config_load import parse_yaml
 from .config_model import API_MODEL
 from .config_problems import fail, plain, show_path
 
-__all__ = ["JUDGE_OPTIONS", "apply_overrides", "task_from_options", "with_judge_options"]
+__all__ = ["JUDGE_OPTIONS", "LOCAL_OPTIONS", "apply_overrides", "task_from_options", "with_judge_options"]
 
 JUDGE_OPTIONS: Final[tuple[str, ...]] = ("judge", "judge_api_base", "judge_nproc")
 
+LOCAL_OPTIONS: Final[tuple[str, ...]] = ("model_path", "batch_size", "devices", "trust_remote_code")
+"""Options of models on this machine."""
+
 _STEP: Final = re.compile(r"(?:^|\.)([\w-]+)|\[(\d{1,6})\]")
 _MODEL_OPTIONS: Final = (
-    "key", "temperature", "max_tokens", "img_size", "img_detail", "system_prompt", "extra_body",
+    "key", "temperature", "max_tokens", "img_size", "img_detail", "system_prompt", "extra_body", *LOCAL_OPTIONS,
 )  # fmt: skip
 _TASK_OPTIONS: Final = ("work_dir", "use_cache", "no_timestamp")
 
@@ -106,13 +110,14 @@ def task_from_options(
     """Builds a task's configuration from the options of a command without a file.
 
     Args:
-        model: names of models at the server, or of embedded ones where there is no `api_base`.
+        model: names of models at the server; where there is no `api_base`, of embedded ones or, with `model_path` or
+            where the name stands for nothing else, of models on this machine.
         data: benchmarks.
         api_base: the server's address, or those of several servers of the same model.
         options: further fields under their names in a configuration: those of a task (``work_dir``, ``use_cache``,
             ``no_timestamp``), of every model (``key``, ``temperature``, ``max_tokens``, ``img_size``, ``img_detail``,
-            ``system_prompt``, ``extra_body``), those that say who judges (`with_judge_options`), all others of
-            ``eval_config``. None means not given.
+            ``system_prompt``, ``extra_body``, `LOCAL_OPTIONS`), those that say who judges (`with_judge_options`), all
+            others of ``eval_config``. None means not given.
 
     Returns:
         A mapping for `load_tasks`. It is not checked yet.
@@ -131,12 +136,18 @@ def task_from_options(
         names
         if behind_base_url and not of_model
         else [
-            {"name": name if name in EMBEDDED and api_base is None else API_MODEL, "type": name, **of_model}
-            for name in names
+            {**_called(name, served=api_base is not None, here="model_path" in of_model), **of_model} for name in names
         ]
     )
     evaluation = {"model": entries, "data": list(data), **given}
     return with_judge_options({**of_task, "eval_backend": "VLMEvalKit", "eval_config": evaluation}, of_judge)
+
+
+def _called(name: str, *, served: bool, here: bool) -> dict[str, str]:
+    """How an entry of ``model`` names a model that a command names."""
+    if not served and (here or name in (TRANSFORMERS, QWEN_CHAT)):
+        return {"name": name}
+    return {"name": name if name in EMBEDDED and not served else API_MODEL, "type": name}
 
 
 def with_judge_options(task: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

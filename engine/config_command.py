@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigError
-from .config_cli import JUDGE_OPTIONS, apply_overrides, task_from_options, with_judge_options
+from .config_cli import JUDGE_OPTIONS, LOCAL_OPTIONS, apply_overrides, task_from_options, with_judge_options
 from .config_env import Environment
 from .config_load import load_tasks, read_file
 from .config_plan import RunPlan
@@ -20,7 +20,7 @@ __all__ = ["plans_from_command"]
 
 _TASK_OPTIONS: Final = frozenset({"work_dir", "use_cache", "no_timestamp"})
 _MODEL_OPTIONS: Final = frozenset(
-    {"api_base", "key", "temperature", "max_tokens", "img_size", "img_detail", "system_prompt"}
+    {"api_base", "key", "temperature", "max_tokens", "img_size", "img_detail", "system_prompt", *LOCAL_OPTIONS}
 )
 _BEHIND_BASE_URL: Final = frozenset({"key", "temperature", "max_tokens"})
 _OPTION_PATHS: Final = (
@@ -54,7 +54,7 @@ def plans_from_command(
     if missing:
         raise ConfigError(
             f"{' and '.join(missing)} missing: give a configuration file, or at least --model NAME --api-base URL "
-            "--data BENCHMARK"
+            "--data BENCHMARK (a model on this machine: --model transformers --model-path DIR)"
         )
     mapping = apply_overrides(task_from_options(**given), assignments)
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from ..adapters.local.names import LOCAL
 from ..scoring.protocol import EYECHART, PROTOCOLS
 from .config_judge import JudgeArgs, JudgeFields, JudgeOrJudges
+from .config_local import LocalEntry, is_local
 from .config_model import ModelEntry
 from .config_problems import closest, refuse, shown
 from .config_types import (
@@ -35,7 +37,7 @@ JUDGE_TIMEOUT: Final = 600
 """The reference's default of `judge_timeout` in seconds, which may be spelled out without a judge."""
 _REPEATS: Final = "several answers per question are not supported yet; give each run a work_dir of its own"
 _VERIFIER: Final = "verifiers are not supported; name a model by judge"
-_LOCAL: Final = "models that run on this machine are not supported yet; serve it and give its address"
+_VLLM: Final = "serve the model with vLLM and give its address by api_base"
 
 _MOST_COLUMNS: Final = 100
 
@@ -68,11 +70,24 @@ def _bundle(value: object) -> object:
     return value
 
 
+def _where(entry: object) -> str:
+    return _HERE if is_local(entry) else _SERVED
+
+
+_SERVED: Final = ":served"
+_HERE: Final = ":local"
+_Entry: TypeAlias = Annotated[
+    Annotated[ModelEntry, Tag(_SERVED)] | Annotated[LocalEntry, Tag(_HERE)], Discriminator(_where)
+]
+
+
 class EvalConfig(Base):
     """What is evaluated, and how."""
 
-    model: list[ModelEntry] = Field(
-        min_length=1, description="Models, each a mapping (below); behind `base_url` plain names."
+    model: list[_Entry] = Field(
+        min_length=1,
+        description="Models, each a mapping (below): served ones, or models on this machine, which may be named alone; "
+        "behind `base_url` plain names.",
     )
     data: list[Word] = Field(
         min_length=1,
@@ -227,7 +242,7 @@ class EvalConfig(Base):
     column_num: Annotated[int, BeforeValidator(_columns)] = Field(
         1, description="Documents: columns of each sheet of `concat_num`; -1 for long strips with numbered pages."
     )
-    use_vllm: Annotated[bool, later(False, _LOCAL)] = Field(False, description="Only `false` so far (local models).")
+    use_vllm: Annotated[bool, later(False, _VLLM)] = Field(False, description="Only `false`.")
     use_verifier: Annotated[bool, later(False, _VERIFIER)] = Field(False, description="Only `false`.")
     keep_failed: bool = Field(
         False,
@@ -243,6 +258,15 @@ class EvalConfig(Base):
     api_mode: bool = Field(
         False, description="Accepted without effect: asking and scoring always overlap, which is what it stands for."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_alone(cls, value: Any) -> Any:
+        """A name alone stands for a model on this machine, as in the reference, but not behind a `base_url`."""
+        if not isinstance(value, dict) or value.get("base_url") or not isinstance(models := value.get("model"), list):
+            return value
+        entries = [{"name": entry} if isinstance(entry, str) and entry in LOCAL else entry for entry in models]
+        return {**value, "model": entries}
 
     @field_validator("protocol")
     @classmethod
@@ -261,7 +285,9 @@ class InFlight(TypedDict):
     nproc_auto: bool
 
 
-def in_flight(entry: ModelEntry | JudgeFields | None, config: EvalConfig, default: int | None = None) -> InFlight:
+def in_flight(
+    entry: ModelEntry | LocalEntry | JudgeFields | None, config: EvalConfig, default: int | None = None
+) -> InFlight:
     """Says how many requests may be in flight to a model or a judge: its own number, else that of ``eval_config``.
 
     Args:

@@ -59,7 +59,7 @@ IN_A_MAPPING: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The reference's fields beside a judge's name, with what they are called in a judge's own mapping."""
 
-_NAME, _MAPPING, _LIST = SHAPES
+_NAME, _MAPPING, _LIST = SHAPES[:3]
 _NEAR_EXACT: Final = (EXACT, "exact_match", "exact")
 
 

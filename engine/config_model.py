@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ..adapters.embedded import EMBEDDED
+from ..adapters.local.names import LOCAL
 from .config_payload import payload_problems
 from .config_problems import Path, Problem, closest, field_names, refuse
 from .config_types import (
@@ -27,12 +28,16 @@ from .config_types import (
 __all__ = ["API_MODEL", "ModelEntry", "Price", "extra_problems", "result_name"]
 
 API_MODEL: Final = "CustomAPIModel"
-_REMOTE_ONLY: Final = (
-    "models that run on this machine are not supported yet; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give "
-    "name: CustomAPIModel, type: the model's name there, api_base: its address"
+_UNKNOWN: Final = (
+    "eyechart knows no model of this name; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give name: CustomAPIModel, "
+    "type: the model's name there, api_base: its address; or, where transformers can load it, give name: transformers "
+    "and model_path"
 )
-
-_LOCAL: Final = ("model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation")
+_ON_THIS_MACHINE: Final = "is for models on this machine (name: transformers); a server's owner decides this for it"
+_LOCAL: Final = (
+    "model_path", "use_vllm", "devices", "device_map", "trust_remote_code", "attn_implementation", "dtype", "workers",
+    "batch_size", "batch_tokens", "processor",
+)  # fmt: skip
 
 
 class Price(Base):
@@ -51,8 +56,7 @@ class ModelEntry(Base):
     name: str | None = Field(
         None,
         description="`CustomAPIModel`: a model behind an OpenAI-style address. May be left out where `api_base` is "
-        "given. Or an embedded model, such as `EyechartReader`, which needs nothing else (`eyechart list models`). "
-        "Other names of the reference (models on this machine, built-in services) are not supported yet.",
+        "given. Or an embedded model, such as `EyechartReader`, which needs nothing else (`eyechart list models`).",
     )
     type: Word | None = Field(
         None,
@@ -153,8 +157,10 @@ class ModelEntry(Base):
     def _served(cls, value: str | None) -> str | None:
         if value in (None, API_MODEL) or value in EMBEDDED:
             return value
-        near = closest(value, [API_MODEL, *EMBEDDED])
-        raise refuse(f"unknown model {value[:60]!r}; did you mean {near}?" if near else _REMOTE_ONLY)
+        if value in LOCAL:
+            raise refuse(f"{value[:60]} runs on this machine and has no api_base; a served model is name: {API_MODEL}")
+        near = closest(value, [API_MODEL, *EMBEDDED, *LOCAL])
+        raise refuse(f"unknown model {value[:60]!r}; did you mean {near}?" if near else _UNKNOWN)
 
     @field_validator("type")
     @classmethod
@@ -189,7 +195,7 @@ def extra_problems(entry: Mapping[str, Any], path: Path, elsewhere: frozenset[st
         path,
         own=field_names(ModelEntry),
         named_by="type",
-        reasons=dict.fromkeys(_LOCAL, _REMOTE_ONLY),
+        reasons=dict.fromkeys(_LOCAL, _ON_THIS_MACHINE),
         elsewhere=elsewhere,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import SecretStr
 
+from ..adapters.local.settings import LocalSettings
 from ..benchmarks.video import DEFAULT_OPTIONS, VideoOptions
 from ..scoring.protocol import Protocol
 from .config_data import is_path
@@ -32,8 +33,9 @@ class ModelSpec:
         model: the model's name at the server.
         style: ``openai``: text-only content is one string, pictures carry `img_detail`. ``lmdeploy``: content is
             always a list of parts, pictures carry no detail, ``n: 1`` is sent. ``embedded``: the model of this name
-            in `adapters.embedded`, which runs in this process; fields of requests mean nothing to it.
-        url: complete address of chat completions; empty for an embedded model.
+            in `adapters.embedded`, which runs in this process; fields of requests mean nothing to it. ``local``: a
+            model on this machine, as `local` says.
+        url: complete address of chat completions; empty for a model on this machine.
         key: API key; empty for none. Its text is had by ``get_secret_value()`` only.
         temperature: sampling temperature, None leaves the field out.
         max_tokens: longest answer in tokens, None leaves the field out.
@@ -55,11 +57,12 @@ class ModelSpec:
         nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
         video_llm: whole videos are shown instead of frames.
+        local: how a model of style ``local`` is loaded and asked, None for any other.
     """
 
     name: str
     model: str
-    style: Literal["openai", "lmdeploy", "embedded"]
+    style: Literal["openai", "lmdeploy", "embedded", "local"]
     url: str
     key: SecretStr
     temperature: float | None
@@ -82,6 +85,7 @@ class ModelSpec:
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
     video_llm: bool = False
+    local: LocalSettings | None = None
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""
@@ -89,7 +93,9 @@ class ModelSpec:
             "model", "style", "temperature", "max_tokens", "system_prompt", "img_size", "total_img_size",
             "max_file_size", "min_image_edge", "img_detail",
         )  # fmt: skip
-        shown = {"video_llm": True} if self.video_llm else {}
+        shown: dict[str, Any] = {"video_llm": True} if self.video_llm else {}
+        if self.local is not None:
+            shown["local"] = {"model_path": self.local.model_path, **self.local.determines()}
         return {name: getattr(self, name) for name in names} | {"extra": dict(self.extra)} | shown
 
 

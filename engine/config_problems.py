@@ -38,7 +38,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 REFUSED: Final = "eyechart"
 SECRET_FIELDS: Final = frozenset({"key", "judge_key", "OPENAI_API_KEY"})
-SHAPES: Final = (":name", ":mapping", ":list")
+SHAPES: Final = (":name", ":mapping", ":list", ":served", ":local")
 """Which shape of a field that has several a value was checked as: steps that pydantic adds to a path."""
 _NOT_SHOWN: Final = SECRET_FIELDS | {"judge_args"}
 _MAX_NODES: Final = 100_000

@@ -16,6 +16,7 @@ from .config_data import by_own_rules, data_problems, folder, is_path
 from .config_env import Environment
 from .config_eval import ASKS_NOTHING, ONLY_BEHIND_BASE_URL, RETRY, EvalConfig, in_flight
 from .config_judge_resolve import OPENAI_HOST, resolve_judges
+from .config_local import LocalEntry, local_settings
 from .config_model import ModelEntry, result_name
 from .config_notes import notes
 from .config_plan import ModelSpec, RunPlan
@@ -34,6 +35,8 @@ _LMDEPLOY_KEY: Final = "sk-admin"
 _LMDEPLOY_MAX_TOKENS: Final = 32_768
 _LMDEPLOY_TIMEOUT_S: Final = 1980.0
 _LONGEST_NAME: Final = 150
+_BATCHES_WAITING: Final = 16
+"""Batches' worth of questions that wait at a model on this machine: two for each of eight devices."""
 _EVAL: Final = "eval_config"
 _OF_EMBEDDED: Final = frozenset(
     {
@@ -186,6 +189,35 @@ def _embedded(entry: ModelEntry, config: EvalConfig, environment: Environment, p
     )
 
 
+def _local(entry: LocalEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
+    settings = local_settings(entry, config.timeout)
+    return ModelSpec(
+        name=result_name(entry.filed_under),
+        model=entry.filed_under,
+        style="local",
+        url="",
+        key=SecretStr(""),
+        temperature=entry.temperature,
+        max_tokens=settings.generation.max_new_tokens,
+        extra={},
+        system_prompt=entry.system_prompt,
+        img_size=entry.img_size,
+        total_img_size=entry.total_img_size,
+        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
+        min_image_edge=_min_edge(environment, protocol),
+        img_detail="auto",
+        timeout_s=settings.patience_s,
+        connect_timeout_s=config.connect_timeout,
+        retry=config.retry or RETRY,
+        wait_s=_WAIT_S,
+        **in_flight(entry, config, _BATCHES_WAITING * entry.batch_size),
+        rpm=None,
+        tpm=None,
+        video_llm=entry.video_llm,
+        local=settings,
+    )
+
+
 def _behind_base_url(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
     assert entry.type is not None
     assert config.base_url is not None
@@ -245,7 +277,8 @@ def _model_problems(config: EvalConfig, environment: Environment) -> list[Proble
     first: dict[str, int] = {}
     for position, entry in enumerate(config.model):
         path = (_EVAL, "model", position)
-        name = result_name(entry.type or "")
+        given = entry.filed_under if isinstance(entry, LocalEntry) else entry.type
+        name = result_name(given or "")
         if not name or len(name.encode()) > _LONGEST_NAME:
             text = f"gives no name to file results under (1 to {_LONGEST_NAME} bytes after the last /)"
             problems.append(Problem((*path, "type"), text))
@@ -258,14 +291,22 @@ def _model_problems(config: EvalConfig, environment: Environment) -> list[Proble
                 )
             )
         first.setdefault(name, position)
-        problems += (
-            _embedded_problems(entry, path)
-            if entry.name in EMBEDDED and config.base_url is None
-            else _address_problems(entry, config, environment, position)
-        )
+        problems += _entry_problems(entry, config, environment, position)
     if config.base_url is None:
         problems += _stray_fields(config)
     return problems
+
+
+def _entry_problems(
+    entry: ModelEntry | LocalEntry, config: EvalConfig, environment: Environment, position: int
+) -> list[Problem]:
+    path = (_EVAL, "model", position)
+    if isinstance(entry, LocalEntry):
+        text = "runs on this machine and has no place behind base_url; run it as a task of its own"
+        return [Problem(path, text)] if config.base_url is not None else []
+    if entry.name in EMBEDDED and config.base_url is None:
+        return _embedded_problems(entry, path)
+    return _address_problems(entry, config, environment, position)
 
 
 def _address_problems(entry: ModelEntry, config: EvalConfig, environment: Environment, position: int) -> list[Problem]:
@@ -280,8 +321,9 @@ def _address_problems(entry: ModelEntry, config: EvalConfig, environment: Enviro
         return []
     if entry.name is None:
         text = (
-            "a model's name alone stands for a model on this machine, which is not supported yet; give a mapping with "
-            "name: CustomAPIModel, type, api_base; or set base_url"
+            "a model's name alone stands for a model on this machine, and eyechart knows none of this name (eyechart "
+            "list models); give name: transformers and model_path; or, served, name: CustomAPIModel, type, api_base; "
+            "or set base_url"
         )
         return [Problem(path, text)]
     if environment.openai_base is None:
@@ -316,7 +358,9 @@ def _stray_fields(config: EvalConfig) -> list[Problem]:
 
 def _models(config: EvalConfig, environment: Environment, protocol: Protocol) -> Iterator[ModelSpec]:
     for entry in config.model:
-        if config.base_url is not None:
+        if isinstance(entry, LocalEntry):
+            yield _local(entry, config, environment, protocol)
+        elif config.base_url is not None:
             yield _behind_base_url(entry, config, environment, protocol)
         elif entry.name in EMBEDDED:
             yield _embedded(entry, config, environment, protocol)

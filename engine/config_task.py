@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from ..errors import ConfigError
 from .config_eval import EvalConfig
 from .config_judge import JudgeEntry, judge_problems
+from .config_local import LocalEntry, is_local, local_problems
 from .config_model import ModelEntry, Price, extra_problems
 from .config_problems import SECRET_FIELDS, Path, Problem, fail, field_names, plain, refuse, show_path, shown, translate
 from .config_types import Base, PathText, Secret, Url, Word
@@ -89,7 +90,7 @@ class TaskConfig(Base):
 _KNOWN: Final[Mapping[Path, frozenset[str]]] = {
     (): field_names(TaskConfig),
     ("eval_config",): field_names(EvalConfig),
-    ("eval_config", "model", 0): field_names(ModelEntry),
+    ("eval_config", "model", 0): field_names(ModelEntry) | field_names(LocalEntry),
     ("eval_config", "model", 0, "price"): field_names(Price),
     ("eval_config", "judge", "price"): field_names(Price),
     ("eval_config", "judge"): field_names(JudgeEntry),
@@ -111,7 +112,8 @@ def _extras(copied: dict[str, Any]) -> list[Problem]:
     problems = []
     for position, entry in enumerate(models if isinstance(models, list) else ()):
         if isinstance(entry, dict):
-            problems += extra_problems(entry, ("eval_config", "model", position), _KNOWN["eval_config",])
+            find = local_problems if is_local(entry) else extra_problems
+            problems += find(entry, ("eval_config", "model", position), _KNOWN["eval_config",])
     if isinstance(evaluation, dict):
         problems += judge_problems(evaluation, _KNOWN["eval_config",])
     return problems

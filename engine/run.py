@@ -17,6 +17,7 @@ import anyio
 from anyio import create_task_group, open_signal_receiver, to_thread
 
 from ..adapters.embedded import EMBEDDED
+from ..adapters.local.checkpoint import check_local
 from ..benchmarks.base import Benchmark
 from ..benchmarks.catalog import catalog
 from ..benchmarks.download import pull
@@ -173,7 +174,7 @@ async def run_plan(
     """
     progress = RunProgress() if progress is None else progress
     if plan.mode != "eval":
-        _check_embedded(plan)
+        await to_thread.run_sync(_check_models_here, plan)
     show = _silent if plan.quiet else display or show_progress
     stop = stop or anyio.Event()
     with first_error():
@@ -207,11 +208,13 @@ async def _judges(
                 await judge.aclose()
 
 
-def _check_embedded(plan: RunPlan) -> None:
-    """Says what an embedded model lacks before anything is begun."""
+def _check_models_here(plan: RunPlan) -> None:
+    """Says what a model on this machine lacks before anything is begun."""
     for spec in plan.models:
         if spec.style == "embedded" and (problem := EMBEDDED[spec.model].problem):
             raise ConfigError(problem)
+        if spec.local is not None:
+            check_local(spec.local)
 
 
 @asynccontextmanager

@@ -194,7 +194,9 @@ class Session:
 
     async def _ask(self, spec: ModelSpec, judging: Judging) -> None:
         """Asks one model everything; an endpoint that is of no use ends this model, not the others."""
-        fleet = build_fleet(spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
+        # In a thread: of a model on this machine the files are looked at.
+        build = partial(build_fleet, spec, split_think=self.plan.split_think, tell=self.progress.notes.append)
+        fleet = await to_thread.run_sync(build)
         self.progress.gates[spec.name] = fleet
         media = model_media(spec, self.plan.protocol, video_settings(self.plan, self.frames))
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..adapters.embedded import EMBEDDED
+from ..adapters.local.names import LOCAL
 from ..benchmarks.families import FAMILIES
 from ..errors import ConfigError, DataError
 from ..records import Cell
@@ -29,7 +30,7 @@ def list_supported_datasets() -> list[str]:
 
 def list_supported_models() -> list[str]:
     """Returns what can stand as ``name`` in the configuration of a model."""
-    return [API_MODEL, *EMBEDDED]
+    return [API_MODEL, *EMBEDDED, *LOCAL]
 
 
 class VLMEvalKitBackendManager:

@@ -13,8 +13,10 @@ from typing import Any, Final
 import orjson
 
 from ...errors import ConfigError
+from .names import missing_packages
+from .settings import LocalSettings
 
-__all__ = ["Checkpoint", "is_folder", "read_checkpoint"]
+__all__ = ["Checkpoint", "check_local", "is_folder", "read_checkpoint"]
 
 _INDEX: Final = "model.safetensors.index.json"
 _WEIGHTS: Final = "*.safetensors"
@@ -54,6 +56,26 @@ def is_folder(model_path: str) -> bool:
     """Whether a model is given by its folder, and not by its name on a hub (``owner/name``)."""
     looks_like_a_path = model_path.startswith((".", "/", "~")) or model_path.count("/") != 1
     return looks_like_a_path or Path(model_path).expanduser().exists()
+
+
+def check_local(settings: LocalSettings) -> Checkpoint | None:
+    """Looks at what a model on this machine needs, as far as that goes without torch.
+
+    Returns:
+        What its folder holds; None for a model that lies on a hub.
+
+    Raises:
+        ConfigError: a package is not installed, or the folder is not whole.
+    """
+    if missing := missing_packages():
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(
+            f"a model on this machine needs {' and '.join(missing)}, which {verb} not installed: "
+            "pip install 'eyechart[local]'"
+        )
+    if not is_folder(settings.model_path):
+        return None
+    return read_checkpoint(settings.model_path, allow_pickled=settings.trust_remote_code)
 
 
 def read_checkpoint(model_path: str, *, allow_pickled: bool = False) -> Checkpoint:

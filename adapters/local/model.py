@@ -6,7 +6,7 @@ import base64
 import binascii
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from PIL import Image as Pillow
@@ -15,6 +15,7 @@ from ...messages import InlineMedia, Message, Text
 from ...records import Reply
 from ..base import Request
 from ..payload import ChatOptions, encode_chat
+from ..reply import without_think
 from .checkpoint import is_folder, read_checkpoint
 from .pool import Pool
 from .settings import LocalSettings
@@ -48,6 +49,7 @@ class LocalModel:
         settings: how it is loaded and asked.
         name: what it is called in requests.
         system_prompt: what it is told first.
+        split_think: take what stands before the last ``</think>`` of an answer as reasoning.
         tell: is told in a sentence what its user should know: that it runs on the processor, that a worker died.
 
     Raises:
@@ -55,8 +57,15 @@ class LocalModel:
     """
 
     def __init__(
-        self, settings: LocalSettings, *, name: str, system_prompt: str | None, tell: Callable[[str], None]
+        self,
+        settings: LocalSettings,
+        *,
+        name: str,
+        system_prompt: str | None = None,
+        split_think: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._split_think = split_think
         self._options = ChatOptions(name, temperature=None, max_tokens=None, detail=None, system_prompt=system_prompt)
         self._settings = settings
         files = settings.model_path
@@ -67,6 +76,7 @@ class LocalModel:
             "style": "local",
             "system_prompt": system_prompt or None,
             "files": files,
+            "split_think": split_think,
             **settings.determines(),
         }
         self._pool = Pool(settings, tell=tell)
@@ -97,7 +107,11 @@ class LocalModel:
             EndpointUnusable: the model cannot be loaded, or workers die one after the other.
         """
         tokens, kind = (request.tokens, request.kind) if isinstance(request, LocalRequest) else (0, "")
-        return await self._pool.ask(request.chunks, tokens=tokens, kind=kind)
+        reply = await self._pool.ask(request.chunks, tokens=tokens, kind=kind)
+        if not self._split_think:
+            return reply
+        text, reasoning = without_think(reply.text)
+        return replace(reply, text=text, reasoning=reasoning)
 
     async def aclose(self) -> None:
         """Ends the workers."""

@@ -31,10 +31,11 @@ class WorkerProcess:
     Args:
         settings: what it is told.
         device: which device it works on; None lets it find out what there is.
+        only_look: tell which devices there are, and end.
     """
 
-    def __init__(self, settings: LocalSettings, device: str | None) -> None:
-        self._told = {"settings": settings.as_json(), "device": device}
+    def __init__(self, settings: LocalSettings, device: str | None, *, only_look: bool = False) -> None:
+        self._told = {"settings": settings.as_json(), "device": device, "only_look": only_look}
         self._process: Process | None = None
         self._killed = False
         self._last_words = b""

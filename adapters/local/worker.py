@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, BinaryIO, Final, TypeAlias
 from typing import Protocol as Interface
 
@@ -208,6 +209,9 @@ def main(told: Mapping[str, Any], load: Callable[[LocalSettings, str | None], Mo
         threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
         settings = LocalSettings.from_json(told["settings"])
         try:
+            if told["only_look"]:
+                _send(replies, {"seen": _seen(settings)})
+                return
             model = load(settings, told["device"])
         except Fatal as error:
             _send(replies, {"fatal": str(error)})
@@ -215,6 +219,13 @@ def main(told: Mapping[str, Any], load: Callable[[LocalSettings, str | None], Mo
         ready = {"device": model.device, "more_devices": model.more_devices, "notes": model.notes}
         _send(replies, {"ready": {**ready, "about": dict(model.about or {})}})
         _serve(Worker(model.answerer), incoming, replies)
+
+
+def _seen(settings: LocalSettings) -> dict[str, Any]:
+    from .devices import place_of  # noqa: PLC0415  (imports torch)
+
+    place = place_of(settings, None)
+    return {"devices": [place.device, *place.more], "torch": version("torch")}
 
 
 def _serve(worker: Worker, incoming: queue.SimpleQueue[tuple[int, list[bytes]]], replies: BinaryIO) -> None:
