@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from eyechart.engine.config_eval import EvalConfig
 from eyechart.engine.config_judge import JudgeEntry
+from eyechart.engine.config_local import LocalEntry
 from eyechart.engine.config_model import ModelEntry, Price
 from eyechart.engine.config_task import TaskConfig
 
@@ -24,6 +25,7 @@ TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "eval_config": EvalConfig,
     "model": ModelEntry,
     "price": Price,
+    "local": LocalEntry,
     "judge": JudgeEntry,
 }
 WORDS: Final = {

@@ -38,7 +38,7 @@ LONGEST_FUNCTION = 50
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 HEAVY = {"aiohttp", "calamine", "numpy", "pandas", "PIL", "pydantic", "python_calamine", "rich", "typer", "xlsxwriter"}
-HEAVY |= {"av", "cv2", "decord", "onnxruntime", "pypdfium2", "rapidocr", "spacy"}
+HEAVY |= {"torch", "torchvision", "transformers", "av", "cv2", "decord", "onnxruntime", "pypdfium2", "rapidocr", "spacy"}
 MACHINE_PATHS = tuple("/" + name for name in ("work/", "tmp/dev", "root/"))
 SKIPPED_FOLDERS = {".git", "build", "dist", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".hypothesis"}
@@ -164,14 +164,15 @@ PARTS_OF_OTHERS = {"pydantic_core"}  # pydantic fixes its version; it is the hom
 
 OTHER_HUB = {"modelscope"}  # takes the place of huggingface_hub for who has it installed
 # What runs the networks of rapidocr, which leaves the choice to whoever installs it; what spaCy's Chinese model calls.
-ONLY_INSTALLED = {"onnxruntime", "spacy_pkuseg"}
+# What transformers imports by itself: what loads weights, what prepares pictures, what writes numbers as words.
+ONLY_INSTALLED = {"onnxruntime", "spacy_pkuseg", "accelerate", "num2words", "torchvision"}
 
 
 def _declared() -> dict[str, str]:
     """Import name by name of each declared dependency, with those of the extras for use."""
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = config["optional-dependencies"]
-    declared = [*config["dependencies"], *extras["demo"], *extras["chinese"], *extras["hub"]]
+    declared = [*config["dependencies"], *extras["demo"], *extras["chinese"], *extras["hub"], *extras["local"]]
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in declared]
     return {name: IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
 

@@ -21,7 +21,7 @@ from .checkpoint import is_folder
 from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
 from .sampling import seed_of
 from .settings import LocalSettings
-from .worker import MODEL_FAULTS, Answer, Fatal, Model
+from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 
 __all__ = ["ChatModel", "load_chat_model"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .settings import LocalSettings
-from .worker import Fatal, OutOfMemory
+from .answerer import Fatal, OutOfMemory
 
 __all__ = ["Place", "is_out_of_memory", "out_of_memory", "place_of", "torch_dtype"]
 

@@ -20,7 +20,7 @@ from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
 from .sampling import drawing, seed_of
 from .settings import LocalSettings
 from .torchvision_operators import import_torchvision
-from .worker import MODEL_FAULTS, Answer, Fatal, Model
+from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 
 __all__ = ["TransformersModel", "load_transformers_model"]
 

@@ -168,7 +168,7 @@ def test_the_references_own_defaults_spelled_out_ask_for_nothing():
 
 
 def test_models_without_an_address():
-    bare = {"eval_config": {"model": ["qwen_chat"], "data": ["MMStar"]}}
+    bare = {"eval_config": {"model": ["GPT4V"], "data": ["MMStar"]}}
     assert problem(mapping=bare).startswith("eval_config.model[0]: a model's name alone stands for a model on this ")
     nowhere = {"eval_config": {"model": [{"name": "CustomAPIModel", "type": "m"}], "data": ["MMStar"]}}
     assert problem(mapping=nowhere).startswith("eval_config.model[0].api_base: is missing, expected the server's addr")

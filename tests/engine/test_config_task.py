@@ -158,9 +158,11 @@ def test_extra_body_carries_any_name():
 
 
 SERVE = (
-    "models that run on this machine are not supported yet; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give "
-    "name: CustomAPIModel, type: the model's name there, api_base: its address"
+    "eyechart knows no model of this name; serve it (vLLM, LMDeploy, Ollama, ms-swift) and give name: CustomAPIModel, "
+    "type: the model's name there, api_base: its address; or, where transformers can load it, give name: transformers and "
+    "model_path"
 )
+HERE = "is for models on this machine (name: transformers); a server's owner decides this for it"
 ADDRESS = "an address such as http://localhost:8000/v1/chat/completions"
 NOT_SHOWN = "(what was given is not shown)"
 
@@ -180,8 +182,9 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__model__extra_body", {"a": float("nan")}, "eval_config.model[0].extra_body: holds a number that is not finite, which JSON cannot say"),
         ("eval_config__model__extra_body", 3, "eval_config.model[0].extra_body: given 3, expected a mapping"),
         ("eval_config__model__top_p", {1, 2}, "eval_config.model[0].top_p: is sent to the server, but holds a value of type set, which JSON cannot say"),
-        ("eval_config__model__model_path", "m", f"eval_config.model[0].model_path: {SERVE}"),
-        ("eval_config__model__name", "qwen_chat", f"eval_config.model[0].name: {SERVE}"),
+        ("eval_config__model__model_path", "m", f"eval_config.model[0].model_path: {HERE}"),
+        ("eval_config__model__name", "GPT4V", f"eval_config.model[0].name: {SERVE}"),
+        ("eval_config__model__name", "qwen_chat", "eval_config.model[0].name: qwen_chat runs on this machine and has no api_base; a served model is name: CustomAPIModel"),
         ("eval_config__model__name", "CustomApiModel", "eval_config.model[0].name: unknown model 'CustomApiModel'; did you mean CustomAPIModel?"),
         ("eval_config__model__name", "x" * 500, f"eval_config.model[0].name: {SERVE}"),
         ("eval_config__model__type", None, "eval_config.model[0].type: is missing, expected the model's name at the server"),
@@ -260,7 +263,7 @@ NOT_SHOWN = "(what was given is not shown)"
         ("eval_config__column_num", 101, "eval_config.column_num: given 101, expected 1 to 100 columns, or -1 for long strips"),
         ("eval_config__column_num", True, "eval_config.column_num: given true, expected 1 to 100 columns, or -1 for long strips"),
         ("eval_config__column_num", "2", "eval_config.column_num: given '2', expected 1 to 100 columns, or -1 for long strips"),
-        ("eval_config__use_vllm", True, "eval_config.use_vllm: models that run on this machine are not supported yet; serve it and give its address"),
+        ("eval_config__use_vllm", True, "eval_config.use_vllm: serve the model with vLLM and give its address by api_base"),
         ("eval_config__config", "c.json", "eval_config.config: give models and benchmarks by model and data, not by a file of their own"),
         ("eval_config__repeats", 2, "eval_config.repeats: several answers per question are not supported yet; give each run a work_dir of its own"),
         ("eval_config__custom_prompt", "qwen3", "eval_config.custom_prompt: prompts of single model families are not supported; every model gets the benchmark's own"),
