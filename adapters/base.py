@@ -55,3 +55,7 @@ class RunsHere(Interface):
     @property
     def about(self) -> Mapping[str, Any]:
         """What a report tells of it: devices, versions, where its time went."""
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it was asked and is not there yet."""

@@ -28,7 +28,7 @@ from .journal import encode_line
 from .prepare import Item, Job, Preparer
 from .replicas import Fleet, Replica
 from .retry import Health, RetryPolicy
-from .shares import FINISHING, PREPARING, RETRIES, TimeShares
+from .shares import FINISHING, LOADING, PREPARING, RETRIES, TimeShares
 from .tries import Tries
 
 __all__ = ["Pipeline", "Settings"]
@@ -182,6 +182,8 @@ class Pipeline:
 
     def _why(self, now: float) -> str:
         """Names what nothing can leave for."""
+        if self._fleet.is_loading:
+            return LOADING
         if self._ready or self._turns or self._later or self._feeding:
             reason = self._fleet.why(now)
             if reason is not None:

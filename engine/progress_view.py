@@ -265,6 +265,8 @@ def _limits(progress: RunProgress, now: float) -> dict[str, str]:
 
 
 def _why(gate: Gate | Fleet, jobs: Sequence[JobProgress], now: float) -> str:
+    if isinstance(gate, Fleet) and gate.is_loading:
+        return "loading the model"
     total = _sum(job.total for job in jobs)
     if total is not None:
         left = total - sum(job.done for job in jobs)

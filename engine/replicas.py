@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..adapters.base import Model
+from ..adapters.base import Model, RunsHere
 from ..errors import (
     AuthError,
     EndpointError,
@@ -195,6 +195,11 @@ class Fleet:
             return wanted
         others = [replica for replica in free if replica is not unwanted] or free
         return min(others, key=lambda r: (alone or not r.is_down, r.gate.in_flight, r.answered + r.failed))
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the model is on this machine and not loaded yet."""
+        return any(isinstance(replica.model, RunsHere) and replica.model.is_loading for replica in self.replicas)
 
     def why(self, now: float) -> str | None:
         """Names what keeps the next request back, where it is the same for most replicas."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["FINISHING", "PREPARING", "RETRIES", "TimeShares", "asking_words", "shares_text"]
+__all__ = ["FINISHING", "LOADING", "PREPARING", "RETRIES", "TimeShares", "asking_words", "shares_text"]
 
+LOADING: Final = "loading"
+"""The model, on this machine, is loaded."""
 PREPARING: Final = "preparing"
 """Slots are free and no sample is ready: rows are read, pictures encoded."""
 RETRIES: Final = "retries"
@@ -21,7 +23,7 @@ class TimeShares:
     """Seconds by what kept the next request back.
 
     The names are those of `Gate.why` (``nproc``, ``rpm``, ``tpm``, ``server``: it pauses, or takes no more) and the
-    three above.
+    four above.
     """
 
     def __init__(self) -> None:

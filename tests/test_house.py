@@ -38,7 +38,18 @@ LONGEST_FUNCTION = 50
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 HEAVY = {"aiohttp", "calamine", "numpy", "pandas", "PIL", "pydantic", "python_calamine", "rich", "typer", "xlsxwriter"}
-HEAVY |= {"torch", "torchvision", "transformers", "av", "cv2", "decord", "onnxruntime", "pypdfium2", "rapidocr", "spacy"}
+HEAVY |= {
+    "torch",
+    "torchvision",
+    "transformers",
+    "av",
+    "cv2",
+    "decord",
+    "onnxruntime",
+    "pypdfium2",
+    "rapidocr",
+    "spacy",
+}
 MACHINE_PATHS = tuple("/" + name for name in ("work/", "tmp/dev", "root/"))
 SKIPPED_FOLDERS = {".git", "build", "dist", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".hypothesis"}

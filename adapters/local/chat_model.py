@@ -16,12 +16,12 @@ from typing import Any, Final
 import torch
 import transformers
 
+from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 from .bodies import Clip, Picture, Refused, Turn, Words
 from .checkpoint import is_folder
 from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
 from .sampling import seed_of
 from .settings import LocalSettings
-from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 
 __all__ = ["ChatModel", "load_chat_model"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .settings import LocalSettings
 from .answerer import Fatal, OutOfMemory
+from .settings import LocalSettings
 
 __all__ = ["Place", "is_out_of_memory", "out_of_memory", "place_of", "torch_dtype"]
 

@@ -91,6 +91,11 @@ class LocalModel:
         """What the workers told of themselves: devices, versions, and where their time went."""
         return self._pool.about
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether no worker has loaded it so far."""
+        return self._pool.is_loading
+
     def encode(self, messages: Sequence[Message]) -> LocalRequest:
         """Makes the body that a server would get; pure and thread-safe."""
         request = encode_chat(messages, self._options)

@@ -86,6 +86,11 @@ class Pool:
         """What workers told of themselves, how many there are, and the seconds that they spent on what."""
         return {**self._about, "seconds": {name: round(spent, 1) for name, spent in self._spent.items()}}
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether workers were started and none is ready."""
+        return bool(self._workers) and not any(worker.ready for worker in self._workers)
+
     async def ask(self, chunks: Sequence[bytes], *, tokens: int, kind: str) -> Reply:
         """Has a question answered.
 

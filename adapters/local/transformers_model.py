@@ -13,6 +13,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
+from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 from .bodies import Clip, Picture, Refused, Turn, Words, kind_of
 from .checkpoint import is_folder
 from .clips import frames_of
@@ -20,7 +21,6 @@ from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
 from .sampling import drawing, seed_of
 from .settings import LocalSettings
 from .torchvision_operators import import_torchvision
-from .answerer import MODEL_FAULTS, Answer, Fatal, Model
 
 __all__ = ["TransformersModel", "load_transformers_model"]
 
