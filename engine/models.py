@@ -135,4 +135,9 @@ def asking_summary(fleet: Fleet, shares: TimeShares) -> dict[str, Any]:
             about |= {"address": "this machine", **replica.model.about}
         replicas.append(about)
     auto = any(isinstance(replica.gate, AutoGate) for replica in fleet.replicas)
-    return {"limited_by": shares.shares(), "nproc": "auto" if auto else "fixed", "replicas": replicas}
+    return {
+        "asking_s": round(shares.total_s, 3),
+        "limited_by": shares.shares(),
+        "nproc": "auto" if auto else "fixed",
+        "replicas": replicas,
+    }

@@ -34,9 +34,14 @@ class TimeShares:
         if seconds > 0:
             self._seconds[reason] = self._seconds.get(reason, 0.0) + seconds
 
+    @property
+    def total_s(self) -> float:
+        """Seconds that were added."""
+        return sum(self._seconds.values())
+
     def shares(self) -> dict[str, float]:
         """Shares of the whole by reason, the largest first; empty before any time has passed."""
-        total = sum(self._seconds.values())
+        total = self.total_s
         largest_first = sorted(self._seconds.items(), key=lambda entry: -entry[1])
         return {reason: round(seconds / total, 4) for reason, seconds in largest_first}
 

@@ -74,16 +74,24 @@ def server(*, core: int = 1, **settings: Any) -> Iterator[str]:
             process.wait(10)
 
 
-def run_child(code: str, arguments: Sequence[str], *, core: int = 0, environ: dict[str, str] | None = None) -> Cost:
-    """Runs Python code in a child that is held to one core, and tells what it cost.
+def run_child(
+    code: str,
+    arguments: Sequence[str],
+    *,
+    core: int = 0,
+    every_core: bool = False,
+    environ: dict[str, str] | None = None,
+) -> Cost:
+    """Runs Python code in a child that is held to one core, or to none with `every_core`, and tells what it cost.
 
     Raises:
         RuntimeError: the child failed; its output is in the message.
     """
     with tempfile.TemporaryFile() as output:
         started = os.times().elapsed
+        command = [sys.executable, "-c", code, *arguments]
         process = subprocess.Popen(
-            _pinned(core, [sys.executable, "-c", code, *arguments]),
+            command if every_core else _pinned(core, command),
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environ or {})},
