@@ -13,13 +13,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from local_models import NEEDED, write_beside
 from PIL import Image
 from tiny_benchmarks import write_tiny
 
@@ -32,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 ANY_ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+")
+ANY_MODEL = re.compile(r"--model-path (models/[\w.-]+)")
 ANY_RUN = re.compile(r"outputs/\d{8}_\d{6}")
 SHOWN_ONLY = {"text": "drawings, listings and output", "json": "what a file or reply looks like"}
 EXIT_CODES = {"data verify": 1}
@@ -151,6 +155,10 @@ def stand_in(
     monkeypatch.setenv("LMUData", str(data_root))
 
     def adapt(text: str) -> str:
+        for model in ANY_MODEL.findall(text):
+            if any(find_spec(name) is None for name in NEEDED):
+                pytest.skip("needs pip install 'eyechart[local]'")
+            write_beside(Path(model))
         for run in ANY_RUN.findall(text):
             if not Path(run).exists():
                 shutil.copytree(finished_run, run)
@@ -187,6 +195,26 @@ def _run_make(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def _check_extras(words: list[str]) -> None:
+    """Nothing is installed: that what is asked for exists must do."""
+    assert words[:2] == ["pip", "install"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for word in words[2:]:
+        name, _, wanted = word.partition("[")
+        assert name in ("eyechart", "."), f"{word!r} is not ours"
+        assert set(wanted.rstrip("]").split(",")) - {""} <= set(extras)
+
+
+def _run_help(words: list[str]) -> None:
+    """Measurements take minutes: that the program is there and takes these options must do."""
+    done = subprocess.run(
+        [sys.executable, words[0], "--help"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    options = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
+    assert options <= set(re.findall(r"--[\w-]+", done.stdout))
+
+
 def _run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(command, comments=True)
     while words and re.fullmatch(r"\w+=.*", words[0]):
@@ -200,6 +228,10 @@ def _run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
             # Not carried out: `make test` would run these tests in a new environment; test_examples.py does what
             # `make try` does.
             _run_make(words[1:])
+        case "pip":
+            _check_extras(words)
+        case "python":
+            _run_help(words[1:])
         case _:
             pytest.fail(f"no stand-in carries out {command!r}")
 
@@ -320,7 +352,18 @@ def test_links_lead_somewhere() -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("wrong", ["eyechart evil", "eyechart eval --modle m", "make tea", "rm -r /"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "eyechart evil",
+        "eyechart eval --modle m",
+        "make tea",
+        "rm -r /",
+        "pip install torch",
+        "python perf/nothing.py",
+        "python perf/local.py --sice large",
+    ],
+)
 def test_a_wrong_command_is_noticed(wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         _run_command(wrong, monkeypatch)

@@ -30,7 +30,7 @@ class ModelServer:
     pid: int
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -47,7 +47,7 @@ def llamacpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     folder = tmp_path_factory.mktemp("llamacpp")
     model = write_tiny_model(folder)
     program = Path(__file__).with_name("llamacpp_process.py")
-    command = [sys.executable, str(program), str(model.text), str(model.eye), str(_free_port()), MODEL_NAME]
+    command = [sys.executable, str(program), str(model.text), str(model.eye), str(free_port()), MODEL_NAME]
     log = folder / "server.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -1,0 +1,28 @@
+"""Folders of tiny random models, for tests that do not import torch themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+NEEDED = ("torch", "transformers", "torchvision", "accelerate")
+"""What a model on this machine needs, and what `write_beside` needs."""
+
+_WRITE = """
+import sys
+from pathlib import Path
+from eyechart.adapters.local.torchvision_operators import import_torchvision
+kept = import_torchvision()
+from tiny_vlm import write_tiny_vlm
+write_tiny_vlm(Path(sys.argv[1]), sys.argv[2])
+"""
+
+
+def write_beside(folder: Path, architecture: str = "qwen2_5_vl") -> Path:
+    """Writes a model's folder in a process of its own and returns it."""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", _WRITE, str(folder), architecture]
+    subprocess.run(command, check=True, env=environ, timeout=200)
+    return folder
