@@ -76,6 +76,7 @@ class Pool:
         self._deaths_in_a_row = 0
         self._refusals: tuple[str, int] = ("", 0)
         self._answered = 0
+        self._told_of_memory = False
         self._useless: EndpointUnusable | None = None
         self._closed = False
         self._about: dict[str, Any] = {}
@@ -201,6 +202,10 @@ class Pool:
         batch = worker.batches.pop(head["done"])
         if head["fitted"] < len(batch):
             worker.size.ran_out(head["fitted"])
+            self._tell_once(
+                f"memory ran out for a batch of {len(batch)}; smaller ones, of {head['fitted']} at first, are taken for "
+                "a while (batch_size, batch_tokens)"
+            )
         else:
             worker.size.fitted()
         for name, seconds in head["seconds"].items():
@@ -222,6 +227,11 @@ class Pool:
         self._refusals = (text, times + 1 if text == said else 1)
         if not self._answered and self._refusals[1] >= _REFUSALS_IN_A_ROW:
             self._give_up(EndpointUnusable(f"the model answers nothing, each time for the same reason: {text}"))
+
+    def _tell_once(self, text: str) -> None:
+        if not self._told_of_memory:
+            self._told_of_memory = True
+            self._tell(text)
 
     # -- endings -----------------------------------------------------------------------------------------------------
 
