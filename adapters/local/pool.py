@@ -203,8 +203,8 @@ class Pool:
         if head["fitted"] < len(batch):
             worker.size.ran_out(head["fitted"])
             self._tell_once(
-                f"memory ran out for a batch of {len(batch)}; smaller ones, of {head['fitted']} at first, are taken for "
-                "a while (batch_size, batch_tokens)"
+                f"memory ran out for a batch of {len(batch)}; smaller ones, of {head['fitted']} at first, are taken "
+                "for a while (batch_size, batch_tokens)"
             )
         else:
             worker.size.fitted()
