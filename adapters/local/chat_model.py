@@ -155,7 +155,7 @@ def load_chat_model(settings: LocalSettings, device: str | None) -> Model:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             path, dtype=torch_dtype(settings, place.device), device_map=settings.device_map or place.device, **source
         ).eval()
-    except (*MODEL_FAULTS, ImportError, MemoryError) as error:
+    except (*MODEL_FAULTS, ImportError) as error:
         said = " ".join(str(error).split())[:300]
         raise Fatal(f"{settings.model_path}: it cannot be loaded: {type(error).__name__}: {said}") from None
     parts = {"tokenizer": tokenizer, "model": model}

@@ -213,7 +213,7 @@ def load_transformers_model(settings: LocalSettings, device: str | None) -> Mode
     return Model(TransformersModel(settings, processor, model, device), place.device, place.more, about, place.notes)
 
 
-_FAULTS: Final = (*MODEL_FAULTS, MemoryError, ImportError, SafetensorError)
+_FAULTS: Final = (*MODEL_FAULTS, ImportError, SafetensorError)
 
 
 def _load(settings: LocalSettings, device: str) -> tuple[Any, Any]:
