@@ -98,6 +98,10 @@ def is_alive(pid: int) -> bool:
     return status != "Z"
 
 
+def open_files() -> set[Path]:
+    return set(Path("/proc/self/fd").iterdir())
+
+
 # -- dealing ---------------------------------------------------------------------------------------------------------
 
 
@@ -374,7 +378,7 @@ async def test_a_worker_that_hangs_is_ended_after_patience_and_one_that_has_noth
 
 
 async def test_closing_in_the_middle_leaves_no_process_no_task_and_no_file(tmp_path: Path) -> None:
-    files, tasks_before = set(Path("/proc/self/fd").iterdir()), asyncio.all_tasks()
+    files, tasks_before = open_files(), asyncio.all_tasks()
     async with pool_of(batch_size=2, devices=2) as asker:
         pids = {(await asker.ask("who"))["pid"]}
         tasks = asker.begin(*(f"busy x {tmp_path / str(number)}" for number in range(12)))
@@ -386,7 +390,7 @@ async def test_closing_in_the_middle_leaves_no_process_no_task_and_no_file(tmp_p
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
     assert asyncio.all_tasks() == tasks_before
-    assert set(Path("/proc/self/fd").iterdir()) <= files
+    assert open_files() <= files
 
 
 async def test_closing_while_workers_start() -> None:
