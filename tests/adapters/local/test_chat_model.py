@@ -15,7 +15,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the extra local is not installed")
 pytest.importorskip("transformers", reason="the extra local is not installed")
 
-from tiny_vlm import write_llava, write_words_only  # noqa: E402
+from tiny_models import write_llava, write_words_only  # noqa: E402
 
 from eyechart.adapters.local.bodies import Turn, Words  # noqa: E402
 from eyechart.adapters.local.chat_model import ChatModel, load_chat_model  # noqa: E402

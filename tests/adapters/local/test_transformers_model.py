@@ -15,7 +15,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the extra local is not installed")
 pytest.importorskip("transformers", reason="the extra local is not installed")
 
-from tiny_vlm import CONTEXT, write_llava, write_qwen  # noqa: E402
+from tiny_models import CONTEXT, write_llava, write_qwen  # noqa: E402
 
 from eyechart.adapters.local.sampling import GumbelNoise, drawing, seed_of  # noqa: E402
 from eyechart.adapters.local.settings import Generation, LocalSettings  # noqa: E402
