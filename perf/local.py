@@ -35,13 +35,10 @@ WRITE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from eyechart.adapters.local.torchvision_operators import import_torchvision
-operators = import_torchvision()
 import torch
-from tiny_vlm import Size, write_tiny_vlm
-large = Size(hidden=2048, layers=24, heads=16, context=8192)
-size, dtype = (large, torch.bfloat16) if sys.argv[3] == "large" else (Size(), torch.float32)
-write_tiny_vlm(Path(sys.argv[2]), size=size, dtype=dtype)
+from tiny_models import Size, write_qwen
+large = Size(hidden=2048, layers=24, heads=16, context=8192, dtype=torch.bfloat16)
+write_qwen(Path(sys.argv[2]), size=large if sys.argv[3] == "large" else Size())
 """
 
 

@@ -13,10 +13,8 @@ NEEDED = ("torch", "transformers", "torchvision", "accelerate")
 _WRITE = """
 import sys
 from pathlib import Path
-from eyechart.adapters.local.torchvision_operators import import_torchvision
-kept = import_torchvision()
-from tiny_vlm import write_tiny_vlm
-write_tiny_vlm(Path(sys.argv[1]), sys.argv[2])
+from tiny_models import WRITERS, Size
+WRITERS[sys.argv[2]](Path(sys.argv[1]), size=Size(context=4096))
 """
 
 

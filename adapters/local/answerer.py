@@ -15,7 +15,8 @@ Answer: TypeAlias = dict[str, Any]
 """What is said of one question: ``text``, ``finish`` and token counts, or ``failure`` and ``kind``."""
 
 MODEL_FAULTS: Final = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+    ValueError,
 )  # fmt: skip
 """What model code is known to raise on a question that it cannot take. Anything else ends the process."""
 

@@ -9,6 +9,8 @@ import base64
 import binascii
 import io
 import json
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +24,11 @@ from PIL import ImageOps
 
 __all__ = ["Clip", "Part", "Picture", "Refused", "Turn", "Words", "kind_of", "parse"]
 
-_MOST_PIXELS: Final = 178_956_970
-"""As Pillow's own bound: larger pictures are taken for decompression bombs."""
+_DAMAGED: Final = (
+    Pillow.DecompressionBombError, ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow's readers are known to raise on damaged or huge files."""
 
 
 class Refused(Exception):
@@ -74,7 +79,7 @@ def parse(body: bytes) -> list[Turn]:
     """Reads the turns of a chat completion request (`adapters.payload.encode_chat`).
 
     Raises:
-        Refused: a picture cannot be decoded, or a video lies on the web.
+        Refused: a picture or video cannot be decoded, or a video lies on the web.
     """
     turns = []
     count = 0
@@ -115,16 +120,17 @@ def _decoded(url: str, number: int) -> Pillow.Image:
     try:
         data = base64.b64decode(url.partition(",")[2], validate=True)
         with Pillow.open(io.BytesIO(data)) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                raise Refused(f"picture {number} is too large: {picture.width} x {picture.height} pixels")
             return ImageOps.exif_transpose(picture).convert("RGB")
-    except (binascii.Error, OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise Refused(f"picture {number} cannot be decoded: {error}") from None
 
 
 def _clip(url: str) -> Path | bytes:
     if url.startswith("data:"):
-        return base64.b64decode(url.partition(",")[2])
+        try:
+            return base64.b64decode(url.partition(",")[2], validate=True)
+        except binascii.Error as error:
+            raise Refused(f"a video cannot be decoded: {error}") from None
     address = urlsplit(url)
     if address.scheme in ("http", "https"):
         raise Refused("a video on the web is fetched by servers only; give the file")

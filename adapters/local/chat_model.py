@@ -7,6 +7,7 @@ by one, the way the reference asks them: pictures by the path of a file, put int
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .checkpoint import is_folder
 from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
 from .sampling import seed_of
 from .settings import LocalSettings
+from .torchvision_operators import import_torchvision
 
 __all__ = ["ChatModel", "load_chat_model"]
 
@@ -83,7 +85,7 @@ class ChatModel:
         if generation.temperature > 0:
             chosen = {"temperature": generation.temperature, "top_p": generation.top_p, "top_k": generation.top_k}
             fields |= {name: value for name, value in chosen.items() if value is not None}
-            torch.manual_seed(seed_of(generation.seed, query.encode()))
+            torch.manual_seed(seed_of(generation.seed, *_said(asked, query)))
         if generation.repetition_penalty is not None:
             fields["repetition_penalty"] = generation.repetition_penalty
         if asked.system is not None:
@@ -97,6 +99,12 @@ class ChatModel:
             "prompt_tokens": None,
             "completion_tokens": tokens,
         }
+
+
+def _said(asked: _Asked, query: str) -> list[bytes]:
+    """Returns all that determines an answer: texts without the folder's name, which is another each time, pictures."""
+    texts = json.dumps([query, asked.history, asked.system]).replace(asked.folder.name, "")
+    return [texts.encode(), *(file.read_bytes() for file in sorted(Path(asked.folder.name).iterdir()))]
 
 
 def _asked(question: Sequence[Turn]) -> _Asked:
@@ -144,6 +152,7 @@ def load_chat_model(settings: LocalSettings, device: str | None) -> Model:
         Fatal: it cannot be loaded, or has no method ``chat``.
     """
     place = place_of(settings, device)
+    operators = import_torchvision()
     transformers.utils.logging.set_verbosity_error()
     path = settings.model_path
     source: dict[str, Any] = {"trust_remote_code": settings.trust_remote_code}
@@ -155,7 +164,12 @@ def load_chat_model(settings: LocalSettings, device: str | None) -> Model:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             path, dtype=torch_dtype(settings, place.device), device_map=settings.device_map or place.device, **source
         ).eval()
-    except (*MODEL_FAULTS, ImportError, MemoryError) as error:
+    except (*MODEL_FAULTS, ImportError) as error:
+        if "trust_remote_code" in str(error):
+            raise Fatal(
+                f"{settings.model_path}: it needs program code from its folder; say trust_remote_code: true if you "
+                "trust it"
+            ) from None
         said = " ".join(str(error).split())[:300]
         raise Fatal(f"{settings.model_path}: it cannot be loaded: {type(error).__name__}: {said}") from None
     parts = {"tokenizer": tokenizer, "model": model}
@@ -170,5 +184,6 @@ def load_chat_model(settings: LocalSettings, device: str | None) -> Model:
         "transformers": transformers.__version__,
         "architecture": type(model).__name__,
         "dtype": str(model.dtype).removeprefix("torch."),
+        "torchvision_operators": "stand-ins" if operators is not None else "compiled",
     }
     return Model(ChatModel(settings, tokenizer, model, place.device), place.device, place.more, about, place.notes)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from .bodies import Clip, Refused
 
 __all__ = ["frames_of"]
+
+_SAMPLING: Final = ("num_frames", "fps")
+_FRAMES_A_SECOND: Final = 2.0
+"""Where neither the settings nor the processor's own say a number, as in the examples of Qwen2-VL and Qwen2.5-VL."""
 
 
 def frames_of(clip: Clip, video_processor: Any, sampling: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -28,6 +32,8 @@ def frames_of(clip: Clip, video_processor: Any, sampling: Mapping[str, Any]) -> 
     import decord  # noqa: PLC0415
     from transformers.video_utils import VideoMetadata  # noqa: PLC0415
 
+    if not sampling and all(getattr(video_processor, name, None) is None for name in _SAMPLING):
+        sampling = {"fps": _FRAMES_A_SECOND}
     source = io.BytesIO(clip.source) if isinstance(clip.source, bytes) else str(clip.source)
     try:
         reader = decord.VideoReader(source, num_threads=1)

@@ -1,8 +1,8 @@
 """Deals questions out to worker processes: one queue, a worker for each device, whoever is free takes the next batch.
 
 A worker holds two batches at most: one that it computes and one that it prepares meanwhile. When a worker dies, its
-questions go back to the head of the queue, each to be asked alone, so that the one that it died over is found; a
-question that costs a second worker its life fails, all others go on.
+questions go back to the head of the queue, each to be asked alone by a worker that has nothing else, so that the one
+that it died over is found; a question that costs a second worker its life fails, all others go on.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class _Worker:
     size: BatchSize
     batches: dict[int, list[_Question]] = field(default_factory=dict)
     ready: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be given questions: its model is loaded, and it has not ended."""
+        return self.ready and self.process.is_heard
 
 
 class Pool:
@@ -132,11 +137,17 @@ class Pool:
         """Gives batches to the workers that have room, the idle ones first."""
         for held in range(_BATCHES_HELD):
             for worker in self._workers:
-                if worker.ready and len(worker.batches) == held and self._queue:
-                    # What is prepared ahead of its time may as well wait until the batch is full.
-                    if held and len(self._queue) < worker.size.now and not self._queue[0].candidate.alone:
+                if worker.is_there and len(worker.batches) == held and self._queue:
+                    if held and not self._is_worth_preparing(worker):
                         continue
                     self._give(worker)
+
+    def _is_worth_preparing(self, worker: _Worker) -> bool:
+        """Whether a worker that computes is given its next batch: a full one, and none that may kill or be killed."""
+        computed = (question for batch in worker.batches.values() for question in batch)
+        if self._queue[0].candidate.alone or any(question.candidate.alone for question in computed):
+            return False
+        return len(self._queue) >= worker.size.now
 
     def _give(self, worker: _Worker) -> None:
         window = [question.candidate for question in islice(self._queue, _WINDOW * worker.size.now)]
@@ -159,7 +170,13 @@ class Pool:
         self._workers.append(worker)
         task = asyncio.get_running_loop().create_task(self._attend(worker))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Lets nobody wait for a worker that nobody hears any more."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._give_up(EndpointUnusable(f"the model's process said what cannot be understood: {error!r}"))
 
     # -- hearing -----------------------------------------------------------------------------------------------------
 
@@ -170,14 +187,20 @@ class Pool:
             is_busy=lambda: bool(worker.batches) or not worker.ready,
             patience_s=self._settings.patience_s,
         )
-        self._workers.remove(worker)
         if self._closed or self._useless is not None:
-            return
-        self._mourn(worker, ending)
-        if self._useless is None:
-            self._employ(worker.device)
+            self._workers.remove(worker)
+        elif not worker.ready and any(other.ready for other in self._workers):
+            self._workers.remove(worker)
+            self._tell(f"the worker on {worker.device} {ending}; the others go on without it")
+        else:
+            self._mourn(worker, ending)
+            self._workers.remove(worker)
+            if self._useless is None:
+                self._employ(worker.device)
 
     def _hear(self, worker: _Worker, head: Mapping[str, Any]) -> None:
+        if self._closed:
+            return
         if "fatal" in head:
             self._give_up(EndpointUnusable(head["fatal"]))
         elif "ready" in head:

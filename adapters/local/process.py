@@ -10,7 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .settings import LocalSettings
 from .wire import WireError, frame_bytes, read_frame_async
@@ -18,9 +18,11 @@ from .wire import WireError, frame_bytes, read_frame_async
 __all__ = ["WorkerProcess"]
 
 _START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    f"from {__package__}.worker import main; main(json.loads(sys.argv[2]))"
+    "import importlib, json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "importlib.import_module(sys.argv[1]).main(json.loads(sys.argv[3]))"
 )
+_LEAVING_S: Final = 5.0
+"""Seconds that a process may take to end after its last reply, so that it is known how it ended by itself."""
 _LAST_WORDS: Final = 2000
 _SHOWN: Final = 300
 
@@ -32,12 +34,20 @@ class WorkerProcess:
         settings: what it is told.
         device: which device it works on; None lets it find out what there is.
         only_look: tell which devices there are, and end.
+
+    Attributes:
+        module: whose `main` it runs.
+        is_heard: whether it runs, as far as is known, and replies are listened for.
     """
+
+    module: ClassVar[str] = f"{__package__}.worker"
 
     def __init__(self, settings: LocalSettings, device: str | None, *, only_look: bool = False) -> None:
         self._told = {"settings": settings.as_json(), "device": device, "only_look": only_look}
         self._process: Process | None = None
         self._killed = False
+        self._is_reaped = False
+        self.is_heard = False
         self._last_words = b""
         self._silent_s: float | None = None
         self._sign_at = 0.0
@@ -56,12 +66,11 @@ class WorkerProcess:
             self._process.stdin.writelines(frame_bytes(head, pieces))
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once, with all that it started: that may hold its pipes open."""
         self._killed = True
-        if self._process is not None and self._process.returncode is None:
-            # Not by its own method, which would take the exit status away from the event loop that waits for it.
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+        if self._process is not None and not self._is_reaped:
+            with suppress(ProcessLookupError, PermissionError):  # it is gone; on macOS, not quite gone
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def listen(
         self, hear: Callable[[Mapping[str, Any]], None], *, is_busy: Callable[[], bool], patience_s: float
@@ -79,20 +88,28 @@ class WorkerProcess:
         if self._is_killed():
             return "was never started"
         # A session of its own: Ctrl-C is for the run, which ends its workers itself.
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _START, json.dumps(sys.path), json.dumps(self._told),
-            stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
-        )  # fmt: skip
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", _START, self.module, json.dumps(sys.path), json.dumps(self._told),
+                stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return f"could not be started: {error}"
         if self._is_killed():
             self.kill()
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         words = asyncio.ensure_future(self._remember(self._process.stderr))
+        self.is_heard = True
         try:
             await self._read(self._process.stdout, hear, is_busy, patience_s)
+            self.is_heard = False
+            await self._let_end(self._process)
         finally:
+            self.is_heard = False
             self.kill()
             code = await self._process.wait()
+            self._is_reaped = True
             await words
             self._close()
         return self._ending(code)
@@ -131,6 +148,13 @@ class WorkerProcess:
             frame.cancel()
             with suppress(asyncio.CancelledError, EOFError, WireError, OSError):
                 await frame
+
+    async def _let_end(self, process: Process) -> None:
+        """Waits for a process that closed its replies; one that hangs is not waited for."""
+        if self._silent_s is None and not self._is_killed():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVING_S):
+                    await process.wait()
 
     async def _remember(self, stream: asyncio.StreamReader) -> None:
         """Keeps the end of what it writes to standard error, and makes room for more."""

@@ -20,10 +20,12 @@ from .settings import Generation
 __all__ = ["GumbelNoise", "drawing", "seed_of"]
 
 
-def seed_of(seed: int, prompt: bytes) -> int:
-    """Returns the seed of one question: 63 bits of SHA-256 over the run's seed and its prompt."""
-    digest = hashlib.sha256(f"{seed}\0".encode() + prompt).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+def seed_of(seed: int, *asked: bytes) -> int:
+    """Returns the seed of one question: 63 bits of SHA-256 over the run's seed and what is said and shown."""
+    found = hashlib.sha256(str(seed).encode())
+    for piece in asked:
+        found.update(b"\0" + piece)
+    return int.from_bytes(found.digest()[:8], "big") >> 1
 
 
 class GumbelNoise(LogitsProcessor):  # type: ignore[misc]  # torch and transformers are not type-checked
@@ -42,7 +44,7 @@ class GumbelNoise(LogitsProcessor):  # type: ignore[misc]  # torch and transform
         del input_ids
         rows = [torch.rand(scores.shape[-1], generator=each, dtype=torch.float64) for each in self._generators]
         uniform = torch.stack(rows).clamp(min=1e-300)
-        noise = -torch.log(-torch.log(uniform).clamp(min=1e-300))
+        noise = -torch.log((-torch.log(uniform)).clamp(min=1e-300))
         return scores.float() + noise.to(scores.device, torch.float32)
 
 

@@ -7,6 +7,7 @@ that no processor calls. They are given these names here, without anything behin
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def import_torchvision() -> Any:
-    """Imports torchvision where it is installed.
+    """Imports torchvision where it is installed and has not been imported yet.
 
     Returns:
         What has to be kept for as long as torchvision is used; None where nothing has.
     """
     import torch  # noqa: PLC0415
 
+    if "torchvision" in sys.modules:
+        return None
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None:
         return None

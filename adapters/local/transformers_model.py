@@ -90,7 +90,7 @@ class TransformersModel:
             )
         rows = zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
         prompts = [row[mask.bool()].numpy().tobytes() for row, mask in rows]
-        seeds = tuple(seed_of(self._settings.generation.seed, prompt) for prompt in prompts)
+        seeds = tuple(self._seed(*asked) for asked in zip(prompts, questions, strict=True))
         return _Prepared(inputs, lengths, seeds)
 
     def answer(self, prepared: _Prepared) -> list[Answer]:
@@ -117,6 +117,11 @@ class TransformersModel:
         else:
             return [self._read(row, count) for row, count in zip(rows, prepared.prompt_tokens, strict=True)]
         raise problem
+
+    def _seed(self, prompt: bytes, question: Sequence[Turn]) -> int:
+        """Seeds a question's draws by all that it says and shows: many ask the same of different pictures."""
+        generation = self._settings.generation
+        return seed_of(generation.seed, prompt, *map(_shown, _parts(question))) if generation.temperature else 0
 
     def _rendered(self, question: Sequence[Turn]) -> str:
         conversation = [{"role": turn.role, "content": [_part(part) for part in turn.parts]} for turn in question]
@@ -172,6 +177,16 @@ def _parts(question: Sequence[Turn]) -> list[Any]:
     return [part for turn in question for part in turn.parts]
 
 
+def _shown(part: Any) -> bytes:
+    match part:
+        case Picture(image):
+            return image.tobytes()
+        case Clip(source):
+            return source if isinstance(source, bytes) else source.name.encode()
+        case _:
+            return b""
+
+
 def _part(part: Any) -> dict[str, str]:
     match part:
         case Words(text):
@@ -213,7 +228,7 @@ def load_transformers_model(settings: LocalSettings, device: str | None) -> Mode
     return Model(TransformersModel(settings, processor, model, device), place.device, place.more, about, place.notes)
 
 
-_FAULTS: Final = (*MODEL_FAULTS, MemoryError, ImportError, SafetensorError)
+_FAULTS: Final = (*MODEL_FAULTS, ImportError, SafetensorError)
 
 
 def _load(settings: LocalSettings, device: str) -> tuple[Any, Any]:
@@ -245,7 +260,7 @@ def _said(settings: LocalSettings, error: BaseException) -> str:
     path, text = settings.model_path, _short(error)
     if isinstance(error, SafetensorError):
         return f"{path}: its weights are damaged ({text}); copy the model again"
-    if "trust_remote_code" in text:
+    if "trust_remote_code" in str(error):
         return f"{path}: it needs program code from its folder; say trust_remote_code: true if you trust it"
     if "Unrecognized configuration class" in text or "model type" in text or "Unrecognized model" in text:
         return f"{path}: transformers {transformers.__version__} does not serve this architecture; {_SERVE}. ({text})"

@@ -20,6 +20,7 @@ Frame: TypeAlias = tuple[dict[str, Any], list[bytes]]
 
 _LENGTH: Final = struct.Struct(">Q")
 _LONGEST_HEAD: Final = 1 << 28
+_LONGEST_PIECE: Final = 1 << 40
 
 
 class WireError(Exception):
@@ -79,4 +80,7 @@ def _head(data: bytes) -> dict[str, Any]:
         raise WireError(str(error)) from None
     if not isinstance(head, dict) or not isinstance(head.get("pieces"), list):
         raise WireError("a head that is no mapping")
+    for length in head["pieces"]:
+        if not isinstance(length, int) or not 0 <= length <= _LONGEST_PIECE:
+            raise WireError(f"a piece of {length!r} bytes")
     return head
