@@ -55,6 +55,7 @@ class ModelSpec:
         nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
         video_llm: whole videos are shown instead of frames.
+        verify: TLS certificates are checked.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ModelSpec:
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
     video_llm: bool = False
+    verify: bool = True
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""
@@ -201,6 +203,17 @@ class RunPlan:
     concat_num: int | None = None
     column_num: int = 1
     videos: VideoPlan = VideoPlan()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the run unsafe, a sentence each."""
+        models = () if self.mode == "eval" else self.models
+        trusting = [spec.name for spec in (*models, *(judge.asked for judge in self.judges)) if not spec.verify]
+        return tuple(
+            f"{name}: verify is false, so the certificate of its server is not checked: whoever answers at its address "
+            "is sent the key, and may have given these answers"
+            for name in dict.fromkeys(trusting)
+        )
 
     @property
     def digest(self) -> str:

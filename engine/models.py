@@ -41,6 +41,7 @@ def build_model(spec: ModelSpec, *, split_think: bool = False, url: str | None =
         key=spec.key.get_secret_value(),
         timeout=spec.timeout_s,
         connect_timeout=spec.connect_timeout_s,
+        verify=spec.verify,
         split_think=split_think,
     )
     options = ChatOptions(

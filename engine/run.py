@@ -172,6 +172,7 @@ async def run_plan(
         EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
     """
     progress = RunProgress() if progress is None else progress
+    progress.warnings.extend(plan.warnings)
     if plan.mode != "eval":
         _check_embedded(plan)
     show = _silent if plan.quiet else display or show_progress
@@ -183,7 +184,7 @@ async def run_plan(
             async with _judges(plan, benchmarks, progress) as judges:
                 with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
                     progress.run_dir = folder.path
-                    for note in (*plan.notes, *progress.notes):
+                    for note in (*plan.notes, *progress.notes, *plan.warnings):
                         log.warning("%s", note)
                     return await Session(plan, folder, benchmarks, progress, stop, judges, sampler).run()
 
