@@ -26,6 +26,7 @@ from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
 from .judge_endpoint import JudgeEndpoint
 from .judging import greet_judges, make_judges
+from .plain_text import LogLines
 from .progress import RunProgress
 from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
@@ -290,7 +291,7 @@ def _log_file(run_dir: Path) -> Iterator[None]:
         handler = _RunLog(folder / "run.log", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(LogLines())
     log.addHandler(handler)
     level = log.level
     log.setLevel(logging.INFO)
