@@ -47,13 +47,13 @@ class LogLines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
-        """Returns the line; a traceback that follows it is added by logging."""
+        """Returns the line without what may follow it."""
         record.message = visible(record.message).replace("\n", " ")
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line with what follows it."""
-        return visible(super().format(record))
+        """Returns the line, and what follows it on lines that are indented."""
+        return visible(super().format(record)).replace("\n", "\n  ")
 
 
 def duration(seconds: float) -> str:
