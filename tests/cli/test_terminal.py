@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -71,6 +72,14 @@ async def test_plain_output_and_files_hold_printable_text_alone(fields, eyechart
     assert files
     for path in files:
         assert is_shown(path.read_text()), path
+
+
+async def test_json_is_printable_and_means_the_same(eyechart, mock_server, evil):
+    server = await mock_server(mode="fixed", text=EVIL)
+    for verb in ("doctor", "estimate"):
+        done = await eyechart(verb, *words(evil, server, "--json"))
+        assert is_shown(done.out), ascii(done.out)
+        assert NAME in json.dumps(json.loads(done.out), ensure_ascii=False)
 
 
 async def test_a_report_shows_markdown_as_it_stands(eyechart, mock_server, evil):
