@@ -46,6 +46,7 @@ class ModelSpec:
         img_detail: ``detail`` of every picture.
         timeout_s: seconds for one complete answer.
         connect_timeout_s: seconds to connect.
+        verify: TLS certificates are checked.
         retry: most tries per question.
         wait_s: scale in seconds of the first wait before another try.
         nproc: most requests in flight to one address.
@@ -55,7 +56,6 @@ class ModelSpec:
         nproc_auto: find the best number of requests in flight, up to `nproc`.
         price: what tokens cost, None where nobody said; for estimates only.
         video_llm: whole videos are shown instead of frames.
-        verify: TLS certificates are checked.
     """
 
     name: str
@@ -79,11 +79,11 @@ class ModelSpec:
     nproc: int
     rpm: float | None
     tpm: float | None
+    verify: bool = True
     price: Price | None = None
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
     video_llm: bool = False
-    verify: bool = True
 
     def determines(self) -> dict[str, Any]:
         """What of it determines answers: not where, how fast, or with which key it is asked."""

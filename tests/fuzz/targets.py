@@ -180,7 +180,11 @@ _ANSWER_WORDS: Final = (
 
 
 def _answer_seeds(_: Path) -> list[bytes]:
-    return [bytes([number]) + said for number in range(len(_NAMES)) for said in _ANSWERS]
+    short = [bytes([number]) + said for number in range(len(_NAMES)) for said in _ANSWERS]
+    # What a model says that does not stop: a reader that looks at each place again and again would take for ever.
+    return short + [
+        bytes([number % len(_NAMES)]) + word * 3000 + b"\0" + word * 3000 for number, word in enumerate(_ANSWER_WORDS)
+    ]
 
 
 @contextmanager

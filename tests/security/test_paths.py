@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import socket
 import stat
@@ -170,42 +168,3 @@ def test_what_is_no_picture_is_never_sent(ending: str, tmp_path: Path) -> None:
     (sample,) = bench.samples()
     with pytest.raises(MediaError):
         prepare_messages(bench.prompt(sample), MediaSettings())
-
-
-def bombs() -> Iterator[tuple[str, bytes]]:
-    """Small files that unfold to a gigabyte or more where nobody stops them."""
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(400)) + packer.flush()
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
-    pixels = chunk(b"IDAT", zlib.compress(bytes(8 * 25))) + chunk(b"IEND", b"")
-    yield "iTXt", head + chunk(b"iTXt", b"a\0\1\0\0\0" + packed) + pixels
-    yield "zTXt", head + chunk(b"zTXt", b"a\0\0" + packed) + pixels
-    yield "iCCP", head + chunk(b"iCCP", b"a\0\0" + packed) + pixels
-    yield "IDAT", head + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    buffer = io.BytesIO()
-    frame = Image.new("P", (4000, 4000))
-    frame.save(buffer, "GIF", save_all=True, append_images=[frame] * 20)
-    yield "GIF", buffer.getvalue()
-
-
-BOMBS = list(bombs())
-
-
-@pytest.mark.parametrize(("name", "raw"), BOMBS, ids=[name for name, _ in BOMBS])
-@pytest.mark.parametrize("settings", [MediaSettings(), MediaSettings(reencode=True, min_edge=100)])
-def test_small_pictures_stay_small(name: str, raw: bytes, settings: MediaSettings) -> None:
-    import resource
-
-    from eyechart.messages import Image as Shown
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with suppress(MediaError):
-        prepare_messages([Message("user", (Shown(name, base64=base64.b64encode(raw)),))], settings)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
-    assert grown < 250, f"{name} takes {grown} MB"
