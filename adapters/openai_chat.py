@@ -7,7 +7,7 @@ import copy
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -24,7 +24,7 @@ from .errors_http import classify
 from .errors_transport import TRANSPORT_ERRORS, explain
 from .payload import ChatOptions, encode_chat
 from .reply import parse_reply
-from .secrets import secrets_of_address, secrets_within, without
+from .secrets import secrets_of_address, secrets_within, telling, without
 
 __all__ = ["Endpoint", "OpenAIChat", "completions_url"]
 
@@ -174,7 +174,8 @@ class OpenAIChat:
         parts = urlsplit(address)
         self._at = f"{parts.scheme}://{parts.netloc}"
         self._shown_url = f"{self._at}{parts.path}"
-        self._secrets = {endpoint.key, *secrets_of_address(address), *secrets_within(options.extra)}
+        secrets = {endpoint.key, *secrets_of_address(address), *secrets_within(options.extra)}
+        self._secrets, self._telling = secrets, telling(secrets)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -221,7 +222,7 @@ class OpenAIChat:
         ) as response:
             if 200 <= response.status < 300:  # noqa: PLR2004 (success)
                 body = await self._read_all(response)
-                return parse_reply(body, split_think=self._endpoint.split_think)
+                return self._scrubbed(parse_reply(body, split_think=self._endpoint.split_think))
             body = await self._read_start(response)
             raise classify(response.status, response.headers, body, now=self._wall_clock(), url=self._shown_url)
 
@@ -268,6 +269,19 @@ class OpenAIChat:
             )
             self._loop = loop
         return self._session
+
+    def _scrubbed(self, reply: Reply) -> Reply:
+        """Takes whole secrets out of an answer, which is kept and may be published."""
+        told = f"{reply.text}\n{reply.reasoning}\n{reply.finish_reason}" if self._telling else ""
+        echoed = [secret for secret in self._telling if secret in told]
+        if not echoed:
+            return reply
+        return replace(
+            reply,
+            text=without(echoed, reply.text),
+            reasoning=reply.reasoning and without(echoed, reply.reasoning),
+            finish_reason=reply.finish_reason and without(echoed, reply.finish_reason),
+        )
 
     def _without_secrets(self, error: EyechartError) -> EyechartError:
         """Takes secrets out of an error's text, should a server have echoed one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-__all__ = ["names_secret", "secrets_of_address", "secrets_within", "without"]
+__all__ = ["names_secret", "secrets_of_address", "secrets_within", "telling", "without"]
 
 _WORDS: Final = (
     "key", "secret", "secrets", "password", "passwd", "passphrase", "authorization", "auth", "bearer", "cookie",
@@ -16,6 +16,7 @@ _NOT_SECRET: Final = ("tokens", "token_ids")
 _NO_KEYS: Final = frozenset({"EMPTY"})
 _SHORTEST: Final = 4
 _LEAD: Final = 8
+_TELLING: Final = 16
 
 
 def names_secret(field: str) -> bool:
@@ -43,6 +44,11 @@ def secrets_of_address(address: str) -> Iterator[str]:
         if names_secret(unquote_plus(name)):
             yield text
             yield unquote_plus(text)
+
+
+def telling(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Returns the secrets that no answer holds by chance: not ``none`` or ``local``, but what was drawn at random."""
+    return tuple(secret for secret in secrets if len(secret) >= _TELLING)
 
 
 def without(secrets: Iterable[str], text: str) -> str:

@@ -99,6 +99,12 @@ async def says_nonsense(request):
     return web.Response(text=await echo(request))
 
 
+async def answers_with_it(request):
+    said = await echo(request)
+    message = {"role": "assistant", "content": said, "reasoning": said}
+    return web.json_response({"choices": [{"message": message, "finish_reason": said[:64]}]})
+
+
 async def redirects(request):
     return web.Response(status=308, headers={"Location": f"https://elsewhere.example{request.path_qs}"})
 
@@ -130,6 +136,16 @@ async def test_servers_that_echo_all_they_were_sent(handler, eyechart, mock_serv
         done += [await eyechart("doctor", "task.json"), await eyechart("estimate", "task.json")]
     assert all(each.code for each in done[:2])
     assert leaks(home, *(text for each in done for text in (each.out, each.err))) == []
+
+
+async def test_a_server_that_answers_with_all_it_was_sent(eyechart, home, planted):
+    async with serving(answers_with_it) as url:
+        planted(url, url)
+        done = [await eyechart("eval", "task.json", "--verbose")]
+        done += [await eyechart("doctor", "task.json"), await eyechart("estimate", "task.json")]
+    assert leaks(home, *(text for each in done for text in (each.out, each.err))) == []
+    (journal,) = home.glob("outputs/*/m/Shapes/predictions.jsonl")
+    assert "Bearer [key]" in journal.read_text()
 
 
 async def test_an_interrupted_run(process, mock_server, home, planted):
