@@ -3,14 +3,21 @@
 # make try     sets up .venv and runs the main job against a mock server
 # make check   lint, format and types
 # make docs    writes the generated parts of docs/ anew
+# make fuzz    throws damaged input at every parser (FUZZ_SECONDS=30 for each: six minutes)
+# make audit   looks the versions that CI uses up among known faults, where the network allows it
 # make perf    measurements of speed and memory (a quarter of an hour)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXTRAS := test,demo,hub,integration
+CI_EXTRAS := $(EXTRAS),local,serving
+# A file of versions to install, such as .ci/constraints.txt; none by default: the newest that pyproject.toml allows.
+CONSTRAINTS ?=
+FUZZ_SECONDS ?= 30
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test try check format docs perf clean
+.PHONY: demo test try check format docs perf fuzz audit constraints clean
 
 demo: $(DEMO)
 	@$(BIN)/eyechart demo
@@ -36,6 +43,22 @@ docs: $(STAMP)
 perf: $(STAMP)
 	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
 
+fuzz: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m fuzz.campaign --seconds $(FUZZ_SECONDS)
+
+audit:
+	bash .ci/audit $(PYTHON)
+
+# Writes .ci/constraints.txt anew: the newest versions that pyproject.toml allows, installed into an environment of its own.
+constraints:
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --quiet --upgrade pip
+	build/constraints/bin/python -m pip install --quiet --quiet --editable '.[$(CI_EXTRAS)]'
+	echo "# The versions that CI installs; make constraints writes them anew." > .ci/constraints.txt
+	build/constraints/bin/python -m pip freeze --all --exclude pip --exclude eyechart | sed 's/+.*//' >> .ci/constraints.txt
+	rm -rf build/constraints
+
 $(DEMO): pyproject.toml
 	@echo "Setting up $(VENV), once: a minute or two."
 	@$(PYTHON) -m venv $(VENV)
@@ -46,7 +69,7 @@ $(DEMO): pyproject.toml
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[test,demo,hub,integration]'
+	$(BIN)/python -m pip install --quiet --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:

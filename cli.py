@@ -87,6 +87,18 @@ def _complain(text: str) -> None:
     print("eyechart:", "\n".join(clean(line, 2000) for line in text.splitlines()), file=sys.stderr)
 
 
+def _say(text: str) -> None:
+    from .engine.plain_text import visible  # noqa: PLC0415
+
+    print(visible(text), flush=True)
+
+
+def _note(text: str) -> None:
+    from .engine.plain_text import clean  # noqa: PLC0415
+
+    print("note:", clean(text, 2000), file=sys.stderr)
+
+
 def _show(parts: Iterable[RenderableType]) -> None:
     """Prints tables and lines: in colour and as wide as the terminal, or plain and as wide as they are."""
     from rich.console import Console  # noqa: PLC0415  (slow to import)
@@ -185,7 +197,7 @@ def _plan_of_run(run_dir: Path, **given: Any) -> RunPlan:
 
     plan, missing = plan_of_run(run_dir, read_environment(), **given)
     for sentence in missing:
-        print("note:", sentence, file=sys.stderr)
+        _note(sentence)
     return plan
 
 
@@ -238,7 +250,7 @@ def data_pull(names: o.Names, data_root: o.Root = None, mirror: o.MirrorUrl = No
     from .cli_data import pull_files  # noqa: PLC0415  (slow to import)
 
     for line in pull_files(names, data_root, mirror):
-        print(line)
+        _say(line)
     return 0
 
 
@@ -249,7 +261,7 @@ def data_verify(names: o.Names, data_root: o.Root = None) -> int:
 
     good = True
     for line, fine in verify_files(names, data_root):
-        print(line, flush=True)
+        _say(line)
         good = good and fine
     return 0 if good else 1
 
@@ -264,7 +276,8 @@ def data_where(names: o.Names, data_root: o.Root = None) -> int:
         if path is None:
             missing.append(name)
         else:
-            print(path)
+            # A program gets the path as it is; a terminal is not to obey it.
+            _say(str(path)) if sys.stdout and sys.stdout.isatty() else print(path)
     if missing:
         _complain(f"no file of {', '.join(missing)}; to download: eyechart data pull {' '.join(missing)}")
     return 1 if missing else 0
@@ -313,7 +326,7 @@ def _run(plans: Sequence[RunPlan], *, quiet: bool, verbose: bool, json_to: str |
         silent = quiet or plan.quiet
         if not silent and json_to != "-":
             for note in plan.notes:
-                print("note:", note, file=sys.stderr)
+                _note(note)
         with _log_on_stderr(wanted=verbose):
             code = _run_one(replace(plan, quiet=False), silent=silent or verbose, json_to=json_to)
         codes.append(code)
@@ -371,8 +384,10 @@ def _log_on_stderr(*, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
+    from .engine.plain_text import LogLines  # noqa: PLC0415  (slow to import)
+
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(LogLines())
     log = logging.getLogger("eyechart")
     log.addHandler(handler)
     try:

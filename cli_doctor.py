@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Verbs"]
 
+_LONGEST: Final = 2000
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
@@ -105,14 +106,16 @@ def _line(check: Check) -> RenderableType:
     from rich.table import Table  # noqa: PLC0415  (slow to import)
     from rich.text import Text  # noqa: PLC0415
 
+    from .engine.plain_text import clean  # noqa: PLC0415
+
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=7, no_wrap=True)
     table.add_column(width=13, no_wrap=True)
     table.add_column(overflow="fold")
-    found = Text(f"{check.subject}: {check.found}" if check.subject else check.found)
+    found = Text(clean(f"{check.subject}: {check.found}" if check.subject else check.found, _LONGEST))
     table.add_row(Text(check.status, _STYLES[check.status]), Text(check.area, "dim"), found)
     if check.remedy:
-        table.add_row("", "", Text(f"→ {check.remedy}", "italic"))
+        table.add_row("", "", Text(clean(f"→ {check.remedy}", _LONGEST), "italic"))
     return table
 
 

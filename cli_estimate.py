@@ -36,7 +36,9 @@ def estimate_parts(found: Estimate) -> Iterator[RenderableType]:
     for problem in found.problems:
         yield Text(f"cannot be asked: {clean(problem)}", "yellow")
     for number, prompt in enumerate(found.prompts, 1):
-        yield Text(f"Prompt {number} of {len(found.prompts)}: {prompt.benchmark}, row {clean(prompt.index)}", "bold")
+        yield Text(
+            f"Prompt {number} of {len(found.prompts)}: {clean(prompt.benchmark)}, row {clean(prompt.index)}", "bold"
+        )
         yield from _prompt(prompt)
         yield Text("")
 

@@ -27,7 +27,13 @@ class Output:
     complain: Callable[[str], None]
 
     def say_json(self, record: Any) -> None:
-        """Prints a record for programs to read."""
+        """Prints a record for programs to read; should a terminal show it, there is nothing in it to obey."""
         import orjson  # noqa: PLC0415  (slow to import)
 
-        self.say(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        text = orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
+        self.say("".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text))
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

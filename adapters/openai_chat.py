@@ -7,7 +7,7 @@ import copy
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -24,6 +24,7 @@ from .errors_http import classify
 from .errors_transport import TRANSPORT_ERRORS, explain
 from .payload import ChatOptions, encode_chat
 from .reply import parse_reply
+from .secrets import secrets_of_address, secrets_within, telling, without
 
 __all__ = ["Endpoint", "OpenAIChat", "completions_url"]
 
@@ -33,8 +34,6 @@ _WRITE_AT_ONCE: Final = 256 * 1024
 _ERROR_BODY: Final = 64 * 1024
 # Servers close idle connections after 5 s (uvicorn) or more; a request sent into a closing one is lost.
 _KEEP_ALIVE_S: Final = 4.0
-_SHORTEST_SECRET: Final = 4
-_SECRET_LEAD: Final = 8
 _NO_KEY: Final = "EMPTY"
 
 
@@ -175,6 +174,8 @@ class OpenAIChat:
         parts = urlsplit(address)
         self._at = f"{parts.scheme}://{parts.netloc}"
         self._shown_url = f"{self._at}{parts.path}"
+        secrets = {endpoint.key, *secrets_of_address(address), *secrets_within(options.extra)}
+        self._secrets, self._telling = secrets, telling(secrets)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -194,7 +195,8 @@ class OpenAIChat:
         """Sends a request once and reads the reply.
 
         Raises:
-            EndpointError: one of its classes, saying what went wrong; the key is never part of the text.
+            EndpointError: one of its classes, saying what went wrong; no secret of the request is part of the text,
+                neither the key nor those in the address's query and in extra fields.
             ConfigError: the address can never be asked.
         """
         limits = self._endpoint
@@ -205,7 +207,7 @@ class OpenAIChat:
         except EyechartError as error:
             plain = error
         # Not chained: aiohttp's errors hold the request's headers, and with them the key.
-        raise self._without_key(plain) from None
+        raise self._without_secrets(plain) from None
 
     async def aclose(self) -> None:
         """Closes connections."""
@@ -220,7 +222,7 @@ class OpenAIChat:
         ) as response:
             if 200 <= response.status < 300:  # noqa: PLR2004 (success)
                 body = await self._read_all(response)
-                return parse_reply(body, split_think=self._endpoint.split_think)
+                return self._scrubbed(parse_reply(body, split_think=self._endpoint.split_think))
             body = await self._read_start(response)
             raise classify(response.status, response.headers, body, now=self._wall_clock(), url=self._shown_url)
 
@@ -268,20 +270,24 @@ class OpenAIChat:
             self._loop = loop
         return self._session
 
-    def _without_key(self, error: EyechartError) -> EyechartError:
-        """Takes the key out of an error's text, should a server have echoed it, whole or cut off."""
-        key, text = self._endpoint.key, str(error)
-        lead = key[:_SECRET_LEAD]
-        if key == _NO_KEY or len(lead) < _SHORTEST_SECRET or lead not in text:
+    def _scrubbed(self, reply: Reply) -> Reply:
+        """Takes whole secrets out of an answer, which is kept and may be published."""
+        told = f"{reply.text}\n{reply.reasoning}\n{reply.finish_reason}" if self._telling else ""
+        echoed = [secret for secret in self._telling if secret in told]
+        if not echoed:
+            return reply
+        return replace(
+            reply,
+            text=without(echoed, reply.text),
+            reasoning=reply.reasoning and without(echoed, reply.reasoning),
+            finish_reason=reply.finish_reason and without(echoed, reply.finish_reason),
+        )
+
+    def _without_secrets(self, error: EyechartError) -> EyechartError:
+        """Takes secrets out of an error's text, should a server have echoed one."""
+        text = without(self._secrets, str(error))
+        if text == str(error):
             return error
-        head, *rest = text.split(lead)
-        for piece in rest:
-            head += "[key]" + piece[_common(piece, key[_SECRET_LEAD:]) :]
         scrubbed = copy.copy(error)
-        scrubbed.args = (head,)
+        scrubbed.args = (text,)
         return scrubbed
-
-
-def _common(one: str, other: str) -> int:
-    """Returns how many characters two texts share at their start."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

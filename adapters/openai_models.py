@@ -14,6 +14,7 @@ from yarl import URL
 
 from .errors_transport import TRANSPORT_ERRORS, explain
 from .openai_chat import Endpoint, completions_url
+from .secrets import secrets_of_address, without
 
 __all__ = ["ModelList", "list_models", "models_url"]
 
@@ -80,7 +81,8 @@ async def list_models(endpoint: Endpoint, url: str) -> ModelList:
     except TRANSPORT_ERRORS as error:
         at = f"{parts.scheme}://{parts.netloc}"
         plain = explain(error, at, total_s=endpoint.timeout, connect_s=endpoint.connect_timeout)
-    raise plain  # not chained: aiohttp's errors hold the request's headers, and with them the key
+    # Not chained: aiohttp's errors hold the request's headers, and with them the key.
+    raise type(plain)(without({endpoint.key, *secrets_of_address(url)}, str(plain)))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

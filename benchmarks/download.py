@@ -262,6 +262,13 @@ class _Download:
             log.info("%s: %s; trying again", self._entry.name, reason)
             await self._sleep(min(2.0 ** (failures - 1) if wait is None else wait, _LONGEST_WAIT))
 
+    @staticmethod
+    def _check_way(response: aiohttp.ClientResponse) -> None:
+        """Refuses what came in the clear though it was asked for by https: anybody between could have written it."""
+        way = [hop.url for hop in (*response.history, response)]
+        if way[0].scheme == "https" and any(url.scheme != "https" for url in way):
+            raise _RefusedError("it redirects from https to http, which is not followed")
+
     async def _try(self, url: str) -> None:
         """Sends one request and takes what comes."""
         part = self._part
@@ -272,6 +279,7 @@ class _Download:
             if part.validator(url):
                 headers["If-Range"] = part.validator(url)
         async with self._session.get(url, headers=headers) as response:
+            self._check_way(response)
             if response.status == _BAD_RANGE:
                 if _total(response) == part.size:
                     return

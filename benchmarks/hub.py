@@ -20,6 +20,7 @@ from .unpack import unpack_pickles, unpack_zip, unpack_zips_flat
 __all__ = ["REPOSITORIES", "Repository", "pull_repository", "put_here"]
 
 _SHOWN: Final = 3
+_LARGEST_TABLE: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,10 @@ def _parquet(path: Path) -> Sequence[dict[str, Any]]:
     from pyarrow import ArrowException, parquet  # noqa: PLC0415
 
     try:
+        described = parquet.read_metadata(path)
+        size = sum(described.row_group(number).total_byte_size for number in range(described.num_row_groups))
+        if size > _LARGEST_TABLE:
+            raise DataError(f"{path} unfolds to {size / 1e9:.1f} GB: it is no table of questions")
         records: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from ..errors import MediaError
+
 __all__ = ["FORMULAS", "VideoFacts", "interior_points", "rate_points", "span_middles", "thinned"]
 
 Span: TypeAlias = tuple[float, float]
+
+_MOST_POINTS: Final = 100_000
+"""A day of video at one frame a second. A damaged file may say that it lasts for ages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,15 @@ class VideoFacts:
 
     Attributes:
         frames: number of frames.
-        fps: frames a second on average; 0 or less where the file does not say.
+        fps: frames a second on average; 0 or less where the file does not say, or says what is no number.
     """
 
     frames: int
     fps: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.fps):
+            object.__setattr__(self, "fps", 0.0)
 
 
 def interior_points(facts: VideoFacts, nframe: int) -> tuple[int, ...]:
@@ -59,10 +68,20 @@ def span_middles(facts: VideoFacts, nframe: int, span: Span | None = None, *, fi
 
 
 def rate_points(facts: VideoFacts, fps: float) -> tuple[int, ...]:
-    """Returns f frames a second; none of a video that is shorter than one interval, or whose rate is not known."""
-    if not (facts.fps > 0 and math.isfinite(facts.fps)):
+    """Returns f frames a second; none of a video that is shorter than one interval, or whose rate is not known.
+
+    Raises:
+        MediaError: by what its file says, the video has more frames to show than any request can hold.
+    """
+    if facts.fps <= 0:
         return ()
-    count = int(facts.frames / facts.fps * fps)
+    lasts = facts.frames / facts.fps
+    if lasts * fps > _MOST_POINTS:
+        raise MediaError(
+            f"the video says that it lasts {lasts:,.0f} s ({facts.frames} frames, {facts.fps:g} a second), of which "
+            f"{fps:g} frames a second are asked for; more than {_MOST_POINTS:,} frames are not shown"
+        )
+    count = int(lasts * fps)
     step = facts.fps / fps
     return tuple(int(i * step) for i in range(count))
 

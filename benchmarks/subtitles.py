@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-__all__ = ["Subtitle", "parse_srt", "subtitles_at"]
+from ..errors import MediaError
+
+__all__ = ["Subtitle", "parse_srt", "read_srt", "subtitles_at"]
 
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})")
 _NEXT_NUMBER: Final = re.compile(r"\n+ *\d+ *$")
@@ -19,6 +22,8 @@ _STYLE: Final = re.compile(r"< {0,99}(/?) {0,99}([bisu]) {0,99}>")
 _OTHER_TAG: Final = re.compile(r"< {0,99}/? {0,99}[a-zA-Z][^>]*>")
 _LONGEST: Final = 20_000
 """Longer texts are no subtitles; nothing is looked for in them, which would take long."""
+_LARGEST_FILE: Final = 20_000_000
+"""The subtitles of a day's film have about 2 MB."""
 _CODE: Final = re.compile(r"\{\\[bisu][01]\}")
 
 
@@ -35,6 +40,22 @@ class Subtitle:
     start_ms: int
     end_ms: int
     text: str
+
+
+def read_srt(path: Path) -> list[Subtitle]:
+    """Reads a file of subtitles; see `parse_srt`.
+
+    Raises:
+        MediaError: it cannot be read, or is too large to be what it should be.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise MediaError(f"subtitles {path}: {error.strerror}") from None
+    if len(content) > _LARGEST_FILE:
+        raise MediaError(f"subtitles {path}: the file is larger than {_LARGEST_FILE // 1_000_000} MB")
+    return parse_srt(content.decode("utf-8", "replace"))
 
 
 def parse_srt(content: str) -> list[Subtitle]:

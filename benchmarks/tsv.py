@@ -33,6 +33,10 @@ _CHUNK: Final = 1 << 20
 _LONG_ROW: Final = 4096
 _RECENT_BYTES: Final = 8 << 20
 _RECENT_ROWS: Final = 64
+_LONGEST_HEADER: Final = 1 << 20
+_LONGEST: Final = 1 << 30
+"""Bytes of a row: more than any picture has that a model could be sent."""
+_MOST_TABS: Final = 100_000
 _BOM: Final = b"\xef\xbb\xbf"
 _TAB, _LF, _CR, _SPACE, _QUOTE = b'\t\n\r "'
 
@@ -246,6 +250,8 @@ class TsvFile:
         if (fields := self._recent.get(row)) is not None:
             return fields
         offset, size = self._existing_span(row)
+        if size > _LONGEST:
+            raise DataError(f"{self._name(row)} has {size:,} bytes; more than {_LONGEST:,} are not read")
         fields = self._parse(self._read(offset, size), row)
         self._keep(row, fields, size)
         return fields
@@ -351,6 +357,8 @@ class TsvFile:
                     f"{self._name(row)} is not UTF-8 ({err.reason} at byte {err.start} of the row); "
                     "convert the file, e.g. with iconv -t UTF-8"
                 ) from err
+        if len(raw) > _MOST_TABS and (tabs := raw.count(b"\t")) > _MOST_TABS:
+            raise DataError(f"{self._name(row)} has {tabs:,} tabs, which no table of questions has")
         fields: list[bytes | None] = list(_split(raw))
         if row < 0:
             return tuple(fields)
@@ -379,6 +387,8 @@ class TsvFile:
         span = self._span(-1)
         if span is None:
             self._fail_empty()
+        if span[1] > _LONGEST_HEADER:
+            raise DataError(f"{self._name(-1)} has {span[1]:,} bytes: it is no list of columns")
         cells = self._parse(self._read(*span), -1)
         return tuple((cell or b"").decode() or f"Unnamed: {k}" for k, cell in enumerate(cells))
 

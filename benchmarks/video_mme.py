@@ -19,7 +19,7 @@ from .base import Scored
 from .judged import ReadLetter
 from .prompts import question_of
 from .sampling import VideoFacts
-from .subtitles import parse_srt, subtitles_at
+from .subtitles import read_srt, subtitles_at
 from .video import ON_THE_WEB, VideoBenchmark
 
 __all__ = ["VideoMME"]
@@ -147,5 +147,5 @@ class VideoMME(ReadLetter, VideoBenchmark):
     def _subtitles(self, sample: Sample, indices: Sequence[int], facts: VideoFacts) -> str:
         if not self._has_subtitles(sample):
             return ""
-        content = self._subtitle_path(sample).read_text(encoding="utf-8", errors="replace")
-        return subtitles_at(parse_srt(content), indices, facts.fps, codes=self.protocol.subtitle_codes)
+        found = read_srt(self._subtitle_path(sample))
+        return subtitles_at(found, indices, facts.fps, codes=self.protocol.subtitle_codes)

@@ -111,7 +111,7 @@ def _lessened(check: Check) -> Check:
 async def _check_address(
     spec: ModelSpec, subject: str, *, timeout_s: float, machine: Machine, shows_pictures: bool, role: Role
 ) -> list[Check]:
-    way = await connect(spec.url, subject, timeout_s=timeout_s, now=machine.now())
+    way = await connect(spec.url, subject, timeout_s=timeout_s, now=machine.now(), verify=spec.verify)
     reached = [replace(check, area=role.area) for check in way.checks]
     if not way.reached:
         return reached
@@ -187,7 +187,9 @@ class _Visit:
 
     def _endpoint(self) -> Endpoint:
         key = self.spec.key.get_secret_value()
-        return Endpoint(self.spec.url, key=key, timeout=self.timeout_s, connect_timeout=self.timeout_s)
+        return Endpoint(
+            self.spec.url, key=key, timeout=self.timeout_s, connect_timeout=self.timeout_s, verify=self.spec.verify
+        )
 
     async def _ask(self, *, picture: bool) -> _Asked:
         shown: list[Part] = [_drawn()] if picture else []

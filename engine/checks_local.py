@@ -9,6 +9,7 @@ from ..adapters.local.look import look
 from ..adapters.local.settings import LocalSettings
 from ..errors import ConfigError
 from .check import Check, failure, ok, warning
+from .config_env import worker_environment
 
 __all__ = ["check_local_model"]
 
@@ -35,7 +36,7 @@ async def check_local_model(subject: str, settings: LocalSettings) -> tuple[Chec
         size = f"{found.weight_bytes / _GIGABYTE:.1f} GB of weights"
         checks.append(ok("endpoint", subject, f"{what}, {size}, its files are whole"))
     try:
-        seen = await look(settings)
+        seen = await look(settings, environment=worker_environment())
     except ConfigError as error:
         return (*checks, failure("endpoint", subject, str(error), "see docs/local-models.md"))
     where = ", ".join(seen.devices)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from ..benchmarks.data_root import default_data_root
 from ..errors import ConfigError
 
-__all__ = ["Environment", "read_environment"]
+__all__ = ["Environment", "child_environment", "read_environment", "worker_environment"]
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
@@ -25,6 +25,23 @@ _WITHOUT_EFFECT: Final = {
     "LMDEPLOY_API_BASE": "set base_url instead",
     "BOYUE": "set api_base instead",
 }
+_SECRETS: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_OF_THE_HUB: Final = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MODELSCOPE_API_TOKEN"})
+_OF_CHILDREN: Final = (
+    "DYLD_",
+    "HOME",
+    "LANG",
+    "LC_",
+    "LD_",
+    "MALLOC_",
+    "OMP_",
+    "PATH",
+    "PYTHON",
+    "SYSTEMROOT",
+    "TMPDIR",
+    "TZ",
+)
+"""How the names begin of variables that a process needs to start and to find its libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,19 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
             if values.get(name)
         ),
     )
+
+
+def child_environment() -> dict[str, str]:
+    """Returns the environment of processes that read files from outside: without keys, and whatever else is there."""
+    return {name: text for name, text in os.environ.items() if name.startswith(_OF_CHILDREN)}
+
+
+def worker_environment() -> dict[str, str]:
+    """Returns the environment of processes that hold models: as it is but for keys, which are none of their business.
+
+    The hub's own token stays: it is theirs to fetch models with.
+    """
+    return {name: text for name, text in os.environ.items() if name in _OF_THE_HUB or not name.endswith(_SECRETS)}
 
 
 def _secret(values: Mapping[str, str], name: str) -> SecretStr | None:

@@ -113,6 +113,7 @@ class JudgeFields(Base):
     connect_timeout: Seconds | None = Field(
         None, description="Seconds to connect. Default: `eval_config.connect_timeout`."
     )
+    verify: bool = Field(True, description="Check the TLS certificate, as that of models.")
     retry: Count | None = Field(None, description="Most tries per request. Default: `eval_config.retry`.")
     wait: Amount = Field(1.0, description="Scale in seconds of the first pause before another try, as that of models.")
     price: Price | None = Field(None, description="What its tokens cost, as that of models; for the cost in reports.")

@@ -104,6 +104,7 @@ def _spec(judge: Asked, urls: tuple[str, ...], key: SecretStr, config: EvalConfi
         rpm=fields.rpm,
         tpm=fields.tpm,
         price=fields.price,
+        verify=fields.verify,
     )
 
 

@@ -105,6 +105,11 @@ class ModelEntry(Base):
     connect_timeout: Seconds | None = Field(
         None, description="Seconds to connect. Default: `eval_config.connect_timeout`."
     )
+    verify: bool = Field(
+        True,
+        description="Check the TLS certificate of an https address. `false` trusts whoever answers; every run then "
+        "warns, and so does its report.",
+    )
     retry: Count | None = Field(
         None, description="Most tries per question. Default: `eval_config.retry`. The reference ignores it here."
     )

@@ -48,6 +48,7 @@ class ModelSpec:
         img_detail: ``detail`` of every picture.
         timeout_s: seconds for one complete answer.
         connect_timeout_s: seconds to connect.
+        verify: TLS certificates are checked.
         retry: most tries per question.
         wait_s: scale in seconds of the first wait before another try.
         nproc: most requests in flight to one address.
@@ -81,6 +82,7 @@ class ModelSpec:
     nproc: int
     rpm: float | None
     tpm: float | None
+    verify: bool = True
     price: Price | None = None
     urls: tuple[str, ...] = ()
     nproc_auto: bool = False
@@ -207,6 +209,17 @@ class RunPlan:
     concat_num: int | None = None
     column_num: int = 1
     videos: VideoPlan = VideoPlan()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the run unsafe, a sentence each."""
+        models = () if self.mode == "eval" else self.models
+        trusting = [spec.name for spec in (*models, *(judge.asked for judge in self.judges)) if not spec.verify]
+        return tuple(
+            f"{name}: verify is false, so the certificate of its server is not checked: whoever answers at its address "
+            "is sent the key, and may have given these answers"
+            for name in dict.fromkeys(trusting)
+        )
 
     @property
     def digest(self) -> str:

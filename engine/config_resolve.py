@@ -159,6 +159,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         tpm=entry.tpm or config.tpm,
         price=entry.price,
         video_llm=entry.video_llm,
+        verify=entry.verify,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
+from ..adapters.secrets import names_secret
 from ..errors import ConfigError
 from .config_eval import EvalConfig
 from .config_judge import JudgeEntry, judge_problems
@@ -19,8 +20,6 @@ from .config_types import Base, PathText, Secret, Url, Word
 __all__ = ["TaskConfig", "without_secrets"]
 
 _NO_KEY: Final = ("", "EMPTY")
-_PUBLIC_ENDINGS: Final = ("tokens", "token_ids")
-_SECRET_WORDS: Final = ("key", "secret", "password", "authorization", "credential", "token")
 
 
 def _backend(value: object) -> object:
@@ -148,10 +147,7 @@ def _public(value: Any) -> Any:
 
 
 def _secret(name: str) -> bool:
-    bare = name.lower()
-    if name in SECRET_FIELDS:
-        return True
-    return bare.endswith(_SECRET_WORDS) and not bare.endswith(_PUBLIC_ENDINGS)
+    return name in SECRET_FIELDS or names_secret(name)
 
 
 def without_secrets(url: str) -> str:

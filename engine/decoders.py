@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ..errors import MediaError
+from .config_env import child_environment
 
 __all__ = ["Decoders", "Replies", "allowed_cores"]
 
@@ -46,7 +47,12 @@ class _Child:
         # -P: the folder of the program holds modules that are called like others.
         command = [sys.executable, "-P", str(program), str(memory_bytes), str(threads)]
         self._process = subprocess.Popen(  # noqa: S603 (a program of our own)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=child_environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -17,6 +17,7 @@ from ..benchmarks.base import Benchmark
 from ..benchmarks.scoring_run import SCORING_FAULTS, make_submission, score_samples
 from ..errors import DataError
 from ..records import Sample, ScoreResult
+from ..scoring.protocol import VLMEVAL
 from .chart import CHART, categories, svg_chart
 from .dialogue import turns_of, whole_of
 from .files import write_bytes, write_json
@@ -176,11 +177,12 @@ def save_scores(entry: Entry, job_dir: Path) -> None:
     if entry.plotted:
         chart = svg_chart(f"{entry.model} on {entry.benchmark}", categories(entry.score.metrics))
         write_bytes(job_dir / CHART, chart.encode())
-    table = csv_text(entry.score.columns, entry.score.table)
+    plain = entry.score.protocol == VLMEVAL.name
+    table = csv_text(entry.score.columns, entry.score.table, as_reference=plain)
     write_bytes(job_dir.parent / csv_name(entry.model, entry.benchmark), table.encode())
     for ending, further in entry.score.more_tables.items():
         name = csv_name(entry.model, entry.benchmark, ending)
-        write_bytes(job_dir.parent / name, csv_text(further.columns, further.rows).encode())
+        write_bytes(job_dir.parent / name, csv_text(further.columns, further.rows, as_reference=plain).encode())
 
 
 def _per_sample(score: ScoreResult) -> dict[str, Any]:

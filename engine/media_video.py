@@ -23,6 +23,7 @@ Transport: TypeAlias = Literal["data", "file", "path", "http"]
 """How a video travels: inside the request, as ``file://`` address, as bare path, or as an address on the web."""
 
 _MP4: Final = ".mp4"
+_SCHEMES: Final = frozenset({"http", "https", "data", "file"})
 _MIMES: Final = {
     ".avi": "video/x-msvideo",
     ".flv": "video/x-flv",
@@ -107,6 +108,8 @@ def prepared_video(video: Video, settings: VideoSettings, max_bytes: int) -> Par
         MediaError: it cannot be read, cut or converted.
     """
     address = urlsplit(video.url) if "://" in video.url[:16] or video.url.startswith("data:") else None
+    if address is not None and address.scheme.lower() not in _SCHEMES:
+        raise MediaError(f"video {video.url[:200]}: it is no address of a video; expected http, https, data or a file")
     if address is not None and address.scheme.lower() != "file":
         if video.span is not None:
             raise MediaError(f"video {video.url[:200]}: only a file can be shown in part")

@@ -15,6 +15,7 @@ from ..adapters.payload import ChatOptions
 from ..scoring.protocol import Protocol
 from .auto_gate import AutoGate
 from .config import ModelSpec
+from .config_env import worker_environment
 from .limits import Gate, Limits
 from .media import MediaSettings, media_settings
 from .media_video import VideoSettings
@@ -52,6 +53,7 @@ def build_model(
         key=spec.key.get_secret_value(),
         timeout=spec.timeout_s,
         connect_timeout=spec.connect_timeout_s,
+        verify=spec.verify,
         split_think=split_think,
     )
     options = ChatOptions(
@@ -69,7 +71,14 @@ def build_model(
 def _local(spec: ModelSpec, settings: LocalSettings, *, split_think: bool, tell: Callable[[str], None]) -> Model:
     from ..adapters.local.model import LocalModel  # noqa: PLC0415  (only who asks for it needs it)
 
-    return LocalModel(settings, name=spec.model, system_prompt=spec.system_prompt, split_think=split_think, tell=tell)
+    return LocalModel(
+        settings,
+        name=spec.model,
+        system_prompt=spec.system_prompt,
+        split_think=split_think,
+        environment=worker_environment(),
+        tell=tell,
+    )
 
 
 def build_fleet(spec: ModelSpec, *, split_think: bool = False, tell: Callable[[str], None]) -> Fleet:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import Final
 
-__all__ = ["clean", "data_size", "duration", "figure"]
+__all__ = ["LogLines", "clean", "data_size", "duration", "figure", "markdown", "visible"]
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])?")
+_MARKDOWN: Final = re.compile(r"[\\`*\[\]<>|]")
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -25,6 +27,33 @@ def clean(text: str, longest: int = 500) -> str:
     shown = "".join(c if c.isprintable() else " " for c in _ESCAPES.sub("", text[: 4 * longest]))
     shown = " ".join(shown.split())
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """Takes out of a text of several lines what a terminal would obey rather than show; its lines stay as they are."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in _ESCAPES.sub("", text))
+
+
+def markdown(text: str) -> str:
+    """Makes a text one line of Markdown that shows it as it stands: no link, picture, tag, code or cell of its own."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return _MARKDOWN.sub(lambda mark: f"\\{mark[0]}", shown)
+
+
+class LogLines(logging.Formatter):
+    """Lines of a log with their time and level; a message from outside cannot begin one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is logging's)
+        """Returns the line without what may follow it."""
+        record.message = visible(record.message).replace("\n", " ")
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line, and what follows it on lines that are indented."""
+        return visible(super().format(record)).replace("\n", "\n  ")
 
 
 def duration(seconds: float) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from ..benchmarks.submission import Submission
@@ -17,10 +18,14 @@ from ..records import Cell, Metric, ScoreResult
 from .chart import CHART
 from .files import write_bytes, write_json
 from .judge_words import judging_words
+from .plain_text import markdown
 from .shares import asking_words
 from .tally import Tally
 
 __all__ = ["Entry", "Report", "csv_name", "csv_text", "rules_words"]
+
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER: Final = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?%?|[-+]")
 
 State = Literal["finished", "incomplete", "interrupted", "stopped"]
 
@@ -160,13 +165,15 @@ class Report:
 
     def as_markdown(self) -> str:
         """The report for people."""
-        lines = [f"# Report of {self.run_dir.name}", "", f"Protocol `{self.protocol}`, run {self.state}.", ""]
-        lines += [f"- **Problem:** {problem}" for problem in self.problems]
-        lines += [f"- **Warning:** {warning}" for warning in self.warnings]
-        lines += [f"- {note}" for note in self.notes]
-        lines += [f"- {model}: {words}" for model, about in self.asking.items() if (words := asking_words(about))]
+        head = f"# Report of {markdown(self.run_dir.name)}"
+        lines = [head, "", f"Protocol `{self.protocol}`, run {self.state}.", ""]
+        lines += [f"- **Problem:** {markdown(problem)}" for problem in self.problems]
+        lines += [f"- **Warning:** {markdown(warning)}" for warning in self.warnings]
+        lines += [f"- {markdown(note)}" for note in self.notes]
+        told = ((model, asking_words(about)) for model, about in self.asking.items())
+        lines += [f"- {markdown(f'{model}: {words}')}" for model, words in told if words]
         for entry in self.entries:
-            lines += ["", f"## {entry.model} on {entry.benchmark}", "", *_entry_markdown(entry)]
+            lines += ["", f"## {markdown(f'{entry.model} on {entry.benchmark}')}", "", *_entry_markdown(entry)]
         return "\n".join(lines) + "\n"
 
     def save(self) -> None:
@@ -193,11 +200,11 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
         counts += f", {entry.score.counts.get('judged', 0)} judged"
     yield counts + "."
     for kind, number in tally.failures.items():
-        yield f"- {number} x {kind}, first: {_plain(tally.first_failures[kind])}"
+        yield f"- {number} x {markdown(kind)}, first: {markdown(tally.first_failures[kind])}"
     if entry.error:
-        yield f"- **Error:** {_plain(entry.error)}"
+        yield f"- **Error:** {markdown(entry.error)}"
     if entry.withheld:
-        yield f"- {_plain(entry.withheld)}; to be handed in: `{entry.model}/{entry.submission_name}`"
+        yield f"- {markdown(entry.withheld)}; to be handed in: {markdown(f'{entry.model}/{entry.submission_name}')}"
     yield from _judging_markdown(entry)
     if tally.prompt_tokens is not None:
         yield f"- tokens: {tally.prompt_tokens} in prompts, {tally.completion_tokens or 0} in answers"
@@ -210,8 +217,8 @@ def _entry_markdown(entry: Entry) -> Iterable[str]:
 
 def _score_markdown(entry: Entry, score: ScoreResult) -> Iterable[str]:
     if words := rules_words(score.rules):
-        yield f"- {words}"
-    yield from (f"- **Note:** {_plain(caveat)}" for caveat in score.caveats)
+        yield f"- {markdown(words)}"
+    yield from (f"- **Note:** {markdown(caveat)}" for caveat in score.caveats)
     yield ""
     yield from _metrics_markdown(score)
     if entry.plotted:
@@ -221,21 +228,21 @@ def _score_markdown(entry: Entry, score: ScoreResult) -> Iterable[str]:
 
 def _judging_markdown(entry: Entry) -> Iterable[str]:
     for judge in entry.judging:
-        yield f"- {_plain(judging_words(judge))}"
+        yield f"- {markdown(judging_words(judge))}"
 
 
 def _metrics_markdown(score: ScoreResult) -> Iterable[str]:
     if not score.metrics:
-        yield "| " + " | ".join(score.columns) + " |"
+        yield "| " + " | ".join(map(markdown, score.columns)) + " |"
         yield "|" + " --- |" * len(score.columns)
         for row in score.table:
-            yield "| " + " | ".join(_plain(_shown(row.get(column))) for column in score.columns) + " |"
+            yield "| " + " | ".join(markdown(_shown(row.get(column))) for column in score.columns) + " |"
         return
     yield "| accuracy | value | 95 % interval | standard error | n | pictures |"
     yield "| --- | ---: | --- | ---: | ---: | ---: |"
     for metric in score.metrics:
         e = metric.estimate
-        name = _plain(f"{metric.row}: {metric.name}" if metric.row not in ("", "none") else metric.name)
+        name = markdown(f"{metric.row}: {metric.name}" if metric.row not in ("", "none") else metric.name)
         interval = "" if e.low is None or e.high is None else f"{e.low:.4g} to {e.high:.4g}"
         error = "" if e.stderr is None else f"{e.stderr:.3g}"
         yield f"| {name} | {_shown(e.mean)} | {interval} | {error} | {e.n} | {e.clusters} |"
@@ -245,11 +252,6 @@ def _shown(value: Cell) -> str:
     if value is None:
         return ""
     return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def _plain(text: str) -> str:
-    """Makes text fit for one cell of a Markdown table."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
 
 
 def csv_name(model: str, benchmark: str, ending: str = "acc") -> str:
@@ -263,14 +265,28 @@ def rules_words(rules: Mapping[str, int]) -> str:
     return f"answers read by: {told}" if len(rules) > 1 else ""
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
-    """Renders a result table as the reference does: every cell quoted, missing values empty, floats unrounded."""
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]], *, as_reference: bool = False) -> str:
+    """Renders a result table as the reference does: every cell quoted, missing values empty, floats unrounded.
+
+    A text that a spreadsheet would calculate, such as ``=1+1``, has an apostrophe before it.
+
+    Args:
+        columns: names of the columns.
+        rows: the rows, by column.
+        as_reference: no apostrophe, byte for byte as the reference.
+    """
+    guarded = (lambda cell: cell) if as_reference else _guarded
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(guarded, columns))
     for row in rows:
-        writer.writerow(["" if _missing(row.get(column)) else row[column] for column in columns])
+        writer.writerow(["" if _missing(row.get(column)) else guarded(row[column]) for column in columns])
     return buffer.getvalue()
+
+
+def _guarded(cell: Cell) -> Cell:
+    calculated = isinstance(cell, str) and cell.startswith(_FORMULAS) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if calculated else cell
 
 
 def _missing(value: Cell) -> bool:

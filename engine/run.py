@@ -27,6 +27,7 @@ from .config import RunPlan, load_tasks, read_environment, resolve_all
 from .display import show_progress
 from .judge_endpoint import JudgeEndpoint
 from .judging import greet_judges, make_judges
+from .plain_text import LogLines
 from .progress import RunProgress
 from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
@@ -173,6 +174,7 @@ async def run_plan(
         EyechartError: as `run_task`, but a useless endpoint is told by the report instead.
     """
     progress = RunProgress() if progress is None else progress
+    progress.warnings.extend(plan.warnings)
     if plan.mode != "eval":
         await to_thread.run_sync(_check_models_here, plan)
     show = _silent if plan.quiet else display or show_progress
@@ -184,7 +186,7 @@ async def run_plan(
             async with _judges(plan, benchmarks, progress) as judges:
                 with await to_thread.run_sync(_open_folder, plan, progress) as folder, _log_file(folder.path):
                     progress.run_dir = folder.path
-                    for note in (*plan.notes, *progress.notes):
+                    for note in (*plan.notes, *progress.notes, *plan.warnings):
                         log.warning("%s", note)
                     return await Session(plan, folder, benchmarks, progress, stop, judges, sampler).run()
 
@@ -292,7 +294,7 @@ def _log_file(run_dir: Path) -> Iterator[None]:
         handler = _RunLog(folder / "run.log", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(LogLines())
     log.addHandler(handler)
     level = log.level
     log.setLevel(logging.INFO)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final, cast
 
+from .config_env import child_environment
 from .sandbox_child import FAILED, READY, REQUEST, RESULT, read_frame, write_frame
 
 __all__ = ["Sandbox", "SandboxError"]
@@ -140,6 +141,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=child_environment(),
         )
         self._requests = cast("BinaryIO", self._process.stdin)
         self._replies = cast("BinaryIO", self._process.stdout)

@@ -28,14 +28,14 @@ class Look:
     torch: str
 
 
-async def look(settings: LocalSettings) -> Look:
+async def look(settings: LocalSettings, *, environment: Mapping[str, str] | None = None) -> Look:
     """Finds out where a model would run.
 
     Raises:
         ConfigError: a device is asked for that is not there, or torch cannot be imported.
     """
     heard: list[Mapping[str, Any]] = []
-    process = WorkerProcess(settings, None, only_look=True)
+    process = WorkerProcess(settings, None, environment=environment, only_look=True)
     ending = await process.listen(heard.append, is_busy=lambda: True, patience_s=_PATIENCE_S)
     if not heard:
         raise ConfigError(f"torch cannot be asked for devices: the process {ending}")

@@ -7,6 +7,7 @@ import binascii
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from PIL import Image as Pillow
@@ -18,6 +19,7 @@ from ..payload import ChatOptions, encode_chat
 from ..reply import without_think
 from .checkpoint import is_folder, read_checkpoint
 from .pool import Pool
+from .process import WorkerProcess
 from .settings import LocalSettings
 
 __all__ = ["LocalModel", "LocalRequest"]
@@ -50,6 +52,7 @@ class LocalModel:
         name: what it is called in requests.
         system_prompt: what it is told first.
         split_think: take what stands before the last ``</think>`` of an answer as reasoning.
+        environment: variables of its workers; None for those of this process.
         tell: is told in a sentence what its user should know: that it runs on the processor, that a worker died.
 
     Raises:
@@ -63,6 +66,7 @@ class LocalModel:
         name: str,
         system_prompt: str | None = None,
         split_think: bool = False,
+        environment: Mapping[str, str] | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._split_think = split_think
@@ -79,7 +83,7 @@ class LocalModel:
             "split_think": split_think,
             **settings.determines(),
         }
-        self._pool = Pool(settings, tell=tell)
+        self._pool = Pool(settings, tell=tell, start=partial(WorkerProcess, environment=environment))
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ class WorkerProcess:
     Args:
         settings: what it is told.
         device: which device it works on; None lets it find out what there is.
+        environment: its variables; None for those of this process.
         only_look: tell which devices there are, and end.
 
     Attributes:
@@ -42,7 +43,15 @@ class WorkerProcess:
 
     module: ClassVar[str] = f"{__package__}.worker"
 
-    def __init__(self, settings: LocalSettings, device: str | None, *, only_look: bool = False) -> None:
+    def __init__(
+        self,
+        settings: LocalSettings,
+        device: str | None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        only_look: bool = False,
+    ) -> None:
+        self._environment = environment
         self._told = {"settings": settings.as_json(), "device": device, "only_look": only_look}
         self._process: Process | None = None
         self._killed = False
@@ -91,7 +100,7 @@ class WorkerProcess:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", _START, self.module, json.dumps(sys.path), json.dumps(self._told),
-                stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
+                stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True, env=self._environment,
             )  # fmt: skip
         except OSError as error:
             return f"could not be started: {error}"

@@ -180,6 +180,15 @@ async def test_a_key_that_is_cut_off_is_taken_out(before: int) -> None:
     assert len(str(error)) <= 300
 
 
+@pytest.mark.parametrize("key", ["none", "local", "dummy-key"])
+async def test_an_answer_that_holds_a_plain_word_for_a_key_stays_as_it_is(key: str) -> None:
+    async def says(_: web.Request) -> web.Response:
+        return web.json_response({"choices": [{"message": {"content": f"It is {key}."}, "finish_reason": "stop"}]})
+
+    async with serving(says) as address, asking(address, key=key) as model:
+        assert (await model.ask(model.encode(HELLO))).text == f"It is {key}."
+
+
 async def test_a_redirect_is_not_followed() -> None:
     asked: list[str] = []
 

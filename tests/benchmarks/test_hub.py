@@ -177,6 +177,9 @@ def test_a_parquet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     path = tmp_path / "a.parquet"
     parquet.write_table(pyarrow.Table.from_pylist([RECORD]), path)
     assert hub._parquet(path) == [RECORD]
+    monkeypatch.setattr(hub, "_LARGEST_TABLE", 100)
+    with pytest.raises(DataError, match="it is no table of questions"):
+        hub._parquet(path)
     path.write_bytes(b"no parquet")
     with pytest.raises(DataError, match="cannot be read"):
         hub._parquet(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from eyechart.benchmarks.sampling import (
     span_middles,
     thinned,
 )
+from eyechart.errors import MediaError
 
 
 def test_interior_points() -> None:
@@ -50,6 +52,19 @@ def test_rate_points() -> None:
     assert rate_points(VideoFacts(30, 30000 / 1001), 2) == (0, 14)
     assert rate_points(VideoFacts(5, 10.0), 1.0) == ()
     assert rate_points(VideoFacts(5, 0.0), 1.0) == rate_points(VideoFacts(5, float("nan")), 1.0) == ()
+
+
+@pytest.mark.parametrize("rate", [1e-300, 5e-324, 1e-9, 0.0001])
+def test_a_video_that_says_it_lasts_for_ages_is_refused_before_its_frames_are_counted(rate: float) -> None:
+    with pytest.raises(MediaError, match="not shown"):
+        rate_points(VideoFacts(40, rate), 1.0)
+
+
+@pytest.mark.parametrize("rate", [float("inf"), float("-inf"), float("nan")])
+def test_a_rate_that_is_no_number_is_not_known(rate: float) -> None:
+    facts = VideoFacts(40, rate)
+    assert span_middles(facts, 2, (1.0, 2.0)) == span_middles(VideoFacts(40, 0.0), 2, (1.0, 2.0))
+    assert rate_points(facts, 1.0) == ()
 
 
 def test_thinned() -> None:

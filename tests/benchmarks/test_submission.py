@@ -34,6 +34,10 @@ def test_spreadsheets_hold_texts_as_they_are():
     ]
     sheet = openpyxl.load_workbook(io.BytesIO(content)).active
     assert sheet["B2"].data_type == "s", "no formula"
+    head = openpyxl.load_workbook(io.BytesIO(spreadsheet(["=1+1", "{=A1}", "http://a.b"], []))).active
+    assert [(cell.value, cell.data_type, cell.hyperlink) for cell in head[1]] == [
+        ("=1+1", "s", None), ("{=A1}", "s", None), ("http://a.b", "s", None)
+    ]  # fmt: skip
     assert sheet["B3"].hyperlink is None
 
 

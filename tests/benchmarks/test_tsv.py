@@ -157,3 +157,35 @@ def test_a_missing_file_and_a_file_that_shrinks(tmp_path):
     with pytest.raises(DataError, match="became shorter"):
         file.row(900)
     assert file.row(0) == (b"1", b"2")
+
+
+def test_a_row_that_is_too_long_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    file = TsvFile(write(tmp_path, "index\tquestion\n1\tq\n2\t" + "x" * 3000 + "\n3\tq\n"))
+    monkeypatch.setattr(tsv, "_LONGEST", 2000)
+    monkeypatch.setattr(TsvFile, "_read", refuse_long(TsvFile._read))
+    with pytest.raises(DataError, match=r"data row 2 .* has 3,003 bytes; more than 2,000 are not read"):
+        file.row(1)
+    assert file.row(2) == (b"3", b"q")
+
+
+def refuse_long(read):
+    def reads(self, offset, length, **about):
+        assert length < 3000 or length == tsv._CHUNK
+        return read(self, offset, length, **about)
+
+    return reads
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_row_of_tabs_is_refused_before_it_is_split(tmp_path, quote):
+    file = TsvFile(write(tmp_path, f"index\tquestion\n{quote}" + "\t" * 200_000 + f"{quote}\n"))
+    with pytest.raises(DataError, match="has 200,000 tabs"):
+        file.row(0)
+
+
+def test_a_header_that_is_none_is_refused_before_it_is_read(tmp_path):
+    path = write(tmp_path, "index")
+    with path.open("r+b") as file:
+        file.truncate(1 << 27)  # the file has holes and takes no room
+    with pytest.raises(DataError, match="has 134,217,728 bytes: it is no list of columns"):
+        TsvFile(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +257,25 @@ def test_subtitles_stand_at_their_frames(opened: Opener, tmp_path: Path) -> None
     codes = texts(shown(opened("Video-MME", mme(0), nframe=4, use_subtitle=True, protocol=VLMEVAL)))[1]
     assert "listed below:\n{\\i1}Hello{\\i0} there\n{\\i1}Hello{\\i0} there\n{\\b1}Bye{\\b0}\nSelect" in codes
     assert "subtitles" not in texts(shown(opened("Video-MME", mme(0), nframe=4)))[1]
+
+
+def test_subtitles_that_cannot_be_read_fail_their_sample(
+    opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "subtitle").mkdir()
+    path = tmp_path / "subtitle" / "v.srt"
+    path.write_text(SRT, encoding="utf-8")
+    os.truncate(path, 1 << 40)  # the file has holes and takes no room
+    bench = opened("Video-MME", mme(0), use_subtitle=True)
+    with pytest.raises(MediaError, match="larger than 20 MB"):
+        shown(bench)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(MediaError, match=r"v\.srt: Permission denied"):
+        shown(bench)
 
 
 def test_a_video_without_subtitles_has_an_empty_list(opened: Opener) -> None:

@@ -30,7 +30,7 @@ FIELDS = [
     ("api_base", ["http://a", "http://b:1/v1"]), ("key", "sk-1"), ("rubric", "rubrics/mine.txt"), ("repeats", 3),
     ("temperature", 0.7), ("temperature", None), ("max_tokens", 64), ("max_tokens", None),
     ("system_prompt", "Be just.\nBe brief."), ("nproc", 2), ("nproc", "auto"), ("nproc_max", 16), ("rpm", 60),
-    ("tpm", 5e4), ("timeout", 10.5), ("connect_timeout", 1), ("retry", 10), ("wait", 0), ("extra_body", {"a": [1]}),
+    ("tpm", 5e4), ("timeout", 10.5), ("connect_timeout", 1), ("retry", 10), ("wait", 0), ("verify", False), ("extra_body", {"a": [1]}),
     ("extra_body", '{"a": 1}'), ("price", {"prompt_per_million": 1, "completion_per_million": 2}),
 ]  # fmt: skip
 

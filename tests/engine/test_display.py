@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import anyio
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 from eyechart.engine.auto_gate import AutoGate
 from eyechart.engine.display import LiveScreen, PlainLines, show_progress
 from eyechart.engine.limits import Gate, Limits
-from eyechart.engine.plain_text import clean, duration, figure
+from eyechart.engine.plain_text import LogLines, clean, duration, figure
 from eyechart.engine.progress import JobProgress, RunProgress
 from eyechart.engine.progress_lines import sentence, table, totals
 from eyechart.engine.progress_view import Meter
@@ -78,6 +79,21 @@ def test_figure(value, shown):
 @given(st.floats(0, 9e7))
 def test_a_figure_is_short(value):
     assert len(figure(value)) <= 6
+
+
+@pytest.mark.parametrize("said", ["A\n2026-01-01 00:00:00,000 ERROR forged", "\x1b[2Ja\x9b31m\u202eb\r\nc", "%s %d"])
+def test_nothing_that_is_logged_begins_a_line_of_its_own(said):
+    def lines(fault=None):
+        record = logging.LogRecord("eyechart", logging.WARNING, "", 0, "said: %s", (said,), fault)
+        return LogLines().format(record).split("\n")
+
+    (line,) = lines()
+    assert line.isprintable()
+    assert " WARNING said: " in line
+    error = ValueError(f"\x1b[2J{said}")
+    first, *further = lines((ValueError, error, None))
+    assert first == line
+    assert all(part.startswith("  ") and part.isprintable() for part in further)
 
 
 # -- rates ------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,7 @@ import base64
 import errno
 import hashlib
 import os
-import shutil
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,10 +15,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from PIL import Image
 from tiny_benchmarks import write_tiny
+from tls import NEEDS_OPENSSL, certificate
 
 import eyechart.adapters.embedded
 import eyechart.benchmarks.digest
@@ -154,21 +152,15 @@ async def tls_server(tmp_path, anyio_backend) -> AsyncIterator[Callable[..., Any
     async with AsyncExitStack() as stack:
 
         async def start(days: int) -> tuple[int, Path]:
-            files = tmp_path / "key.pem", tmp_path / "certificate.pem"
-            command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-            command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", str(days)]
-            command += ["-keyout", str(files[0]), "-out", str(files[1])]
-            await anyio.run_process(command)
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(files[1], files[0])
+            context, signed = certificate(tmp_path, days)
             server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
             await stack.enter_async_context(server)
-            return server.sockets[0].getsockname()[1], files[1]
+            return server.sockets[0].getsockname()[1], signed
 
         yield start
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+@NEEDS_OPENSSL
 async def test_a_certificate_that_nobody_signed(plan, tls_server) -> None:
     port, _ = await tls_server(30)
     found = the_one(bad(await look(plan(f"https://127.0.0.1:{port}/v1"))))
@@ -176,7 +168,15 @@ async def test_a_certificate_that_nobody_signed(plan, tls_server) -> None:
     assert "SSL_CERT_FILE" in found.remedy
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+@NEEDS_OPENSSL
+async def test_a_certificate_that_nobody_checks(plan, tls_server) -> None:
+    port, _ = await tls_server(30)
+    checks = await look(plan(f"https://127.0.0.1:{port}/v1", model={"verify": False}))
+    (found,) = [check for check in checks if "TLS agreed" in check.found]
+    assert (found.status, found.found.partition(") ")[2]) == ("warning", "with whoever answers: verify is false")
+
+
+@NEEDS_OPENSSL
 @pytest.mark.parametrize(("days", "status"), [(30, "ok"), (3, "warning")])
 async def test_a_certificate_that_runs_out(plan, tls_server, monkeypatch, days, status) -> None:
     port, certificate = await tls_server(days)
