@@ -3,6 +3,7 @@
 # make try     sets up .venv and runs the main job against a mock server
 # make check   lint, format and types
 # make docs    writes the generated parts of docs/ anew
+# make faults  runs under every fault there is, compared with undisturbed ones (a quarter of an hour)
 # make perf    measurements of speed and memory (a quarter of an hour)
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test try check format docs perf clean
+.PHONY: demo test try check format docs faults perf clean
 
 demo: $(DEMO)
 	@$(BIN)/eyechart demo
@@ -32,6 +33,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	for program in docs/generate*.py; do $(BIN)/python $$program || exit 1; done
+
+faults: $(STAMP)
+	$(BIN)/python tests/faults/campaign
 
 perf: $(STAMP)
 	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
