@@ -7,7 +7,11 @@ import asyncio
 import anyio
 import pytest
 
+from eyechart.adapters.openai_chat import Endpoint, OpenAIChat
+from eyechart.adapters.payload import ChatOptions
 from eyechart.adapters.time_limit import TimeLimit
+from eyechart.messages import Message, Text
+from eyechart.mockserver import MockServer, MockSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -70,3 +74,17 @@ async def test_after_the_second_chance_it_ends(anyio_backend: object) -> None:
 
     with pytest.raises(TimeoutError):
         await fall_asleep_for_good()
+
+
+@pytest.mark.parametrize("anyio_backend", [SLEEPY])
+async def test_a_request_that_was_answered_during_a_suspension_is_not_paid_for_twice(anyio_backend: object) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SleepyLoop)
+    async with MockServer(MockSettings(mode="fixed", text="A", latency=0.1)) as server:
+        model = OpenAIChat(Endpoint(server.url, timeout=20.0), ChatOptions("m"))
+        asking = asyncio.ensure_future(model.ask(model.encode([Message("user", (Text("hello"),))])))
+        while not server.stats.in_flight:  # noqa: ASYNC110 (the server counts, it does not call)
+            await anyio.sleep(0.001)
+        loop.asleep += 3600.0
+        assert (await asking).text == "A"
+        await model.aclose()
