@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,13 +81,12 @@ async def asked_for_nothing(world: World) -> None:
     world.check_paid(0)
 
 
-async def thread_left(world: World) -> None:
-    """A thread goes on after the run."""
+async def left_behind(world: World, what: str) -> None:
+    """Something is left behind when a run ends."""
     data = world.questions(48)
     server = await world.server(data)
-    await world.run(
-        world.task(data, server.url), {"traps": [{"on": "eyechart.engine.report:Report.save", "act": "leak"}]}
-    )
+    trap = {"on": "eyechart.engine.session:Session._state", "act": f"leak {what}"}
+    await world.run(world.task(data, server.url), {"traps": [trap]})
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,9 @@ async def thread_left(world: World) -> None:
         (doubled_answer, "stand twice"),
         (other_table, "the table differs"),
         (asked_for_nothing, "48 answers were asked for a second time"),
-        (thread_left, "threads are left"),
+        (partial(left_behind, what="thread"), "threads are left"),
+        (partial(left_behind, what="file"), "files or sockets are left open"),
+        (partial(left_behind, what="task"), "tasks are left"),
     ],
 )
 def test_a_broken_invariant_is_seen(play_it, told: str, tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ async def report(chosen: Sequence[Scenario], seed: int, scale: float, jobs: int)
             figures = (world.samples, world.requests, world.faults)
             totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
             samples, requests, faults = figures
-            print(f"{scenario.name:34} {samples:7} {requests:8} {faults:6} {seconds:7.1f}  {verdict}", flush=True)
+            told = f"{verdict} ({world.note})" if world.note else verdict
+            print(f"{scenario.name:34} {samples:7} {requests:8} {faults:6} {seconds:7.1f}  {told}", flush=True)
             if verdict != HOLDS and not verdict.startswith(SKIPPED):
                 broken.append(scenario.name)
     print(f"{f'{len(chosen)} scenarios':34} {totals[0]:7} {totals[1]:8} {totals[2]:6} {time.monotonic() - began:7.1f}")

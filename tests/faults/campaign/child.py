@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ import harm
 LINGER_S = 0.15
 """How long a request that should not leave any more could."""
 
+END_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of Linux: a campaign that is interrupted leaves nothing running."""
 THREADS_END_S = 2.0
 """How long a thread may take to end that was told to."""
 
@@ -85,6 +88,7 @@ async def run(task: dict[str, Any], told: dict[str, Any]) -> None:
 
 def main() -> None:
     """Reads what to do from the first argument, does it, and tells about it."""
+    ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
     spec = json.loads(sys.argv[1])
     harms = spec["harm"]
     if "clock" in harms:

@@ -7,6 +7,7 @@ Harm reaches the engine through what it calls anyway: the audit events of `open`
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import errno
 import importlib
@@ -35,8 +36,8 @@ class Trap:
     Attributes:
         on: ``open`` (for writing), ``rename``, ``mkdir``, ``write``, ``sync``, or ``module:Class.function``.
         path: part of the path; any where it is empty.
-        act: ``kill``, ``kill half`` (of what is to be written), ``sleep SECONDS``, ``leak`` (a thread), or the name of an
-            errno.
+        act: ``kill``, ``kill half`` (of what is to be written), ``sleep SECONDS``, ``leak`` (a thread, file or task), or
+            the name of an errno.
         skip: how often it passes before.
         times: how often it happens; for ever where it is None.
     """
@@ -67,13 +68,26 @@ class Trap:
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "leak":
-            threading.Thread(target=time.sleep, args=(60,), daemon=True, name="leaked").start()
+            _leak(amount)
             return
         if what == "sleep":
             time.sleep(float(amount))
             return
         number = getattr(errno, what)
         raise OSError(number, os.strerror(number), path)
+
+
+_leaked: list[object] = []
+
+
+def _leak(what: str) -> None:
+    """Leaves something behind: proof that it is seen."""
+    if what == "thread":
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    elif what == "file":
+        _leaked.append(Path(__file__).open())  # noqa: SIM115
+    elif what == "task":
+        _leaked.append(asyncio.ensure_future(asyncio.sleep(60)))
 
 
 def set_traps(traps: Sequence[Trap]) -> None:

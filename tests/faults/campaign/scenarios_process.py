@@ -87,11 +87,11 @@ async def suspended(world: World) -> None:
         for part in (0.2, 0.5, 0.8):
             await has_answered(server, part * world.samples)
             process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(6.0)
             process.send_signal(signal.SIGCONT)
             stops += 1
 
-    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=2.0), during=suspend)
+    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=4.0), during=suspend)
     await world.check_end(data, ended)
     check(stops == 3, f"it was suspended {stops} times in place of 3")
     world.faults += stops
@@ -160,9 +160,10 @@ async def many_runs(world: World) -> None:
         data, fault_rate=0.2, fault_kinds=("reset", "reset_body", "early_end", "server_error", "empty", "hang"),
         max_faults_per_request=2,
     )  # fmt: skip
-    ended = await world.run(world.task(data, server.url, nproc=256, timeout=3.0), runs=6)
+    ended = await world.run(world.task(data, server.url, nproc=256, timeout=8.0), runs=6)
     check((ended.code, ended.state) == (0, "finished"), f"it ended as {ended.state} ({ended.code}): {ended.error}")
     memory = ended.about["memory"]
+    world.note = f"{', '.join(f'{mb:.0f}' for mb in memory)} MB before, between and after"
     check(memory[-1] - memory[2] < 8, f"memory grows from run to run: {[round(mb) for mb in memory]} MB")
     for number in range(6):
         world.check_answers(data, f"work{number}")

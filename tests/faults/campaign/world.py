@@ -78,6 +78,7 @@ class World:
         samples: questions that the scenario had answered.
         requests: requests that arrived.
         faults: faults that were met.
+        note: a figure worth telling beside the verdict.
     """
 
     folder: Path
@@ -87,6 +88,7 @@ class World:
     samples: int = 0
     requests: int = 0
     faults: int = 0
+    note: str = ""
     servers: list[MockServer] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -288,6 +290,8 @@ class World:
         for server in self.servers:
             answers.update(server.stats.answers)
         twice = sum(times - 1 for times in answers.values())
+        if extra:
+            self.note = f"{twice} answers asked for again, at most {extra}"
         check(twice <= extra, f"{twice} answers were asked for a second time; at most {extra} could be lost")
 
     def check_requests(self, server: MockServer, rows: int) -> None:
