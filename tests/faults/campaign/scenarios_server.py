@@ -17,23 +17,29 @@ ROWS: Final = {1: 100, 16: 500, 256: 1500, 2000: 3000}
 """Samples by how many requests are in flight."""
 RATES: Final = {"rate_limit": 0.05, "unavailable": 0.05, "rate_limit_date": 0.003, "hang": 0.02, "slow_body": 0.05}
 """Chances of faults that cost time by design: all others meet every fifth request."""
+A_FEW: Final = 4
+"""Faults that are expected at least."""
 MILD: Final = {"retry_after": 0.05, "slow_body_seconds": 0.3, "huge_bytes": 2 << 20, "max_faults_per_request": 2}
 """A sample is given up after three faults of its own: here none meets so many."""
 EVERY_TENTH: Final = r"re:What is in \d*7\?"
 PASSES_NOT: Final = {"bad_request": "BadRequest", "bad_image": "BadRequest", "context_overflow": "ContextOverflow"}
 
 
-def timeout_s(nproc: int) -> float:
+def timeout_s(kind: str, nproc: int) -> float:
     """Time limit of a request: what hangs costs it, and a slow machine must not reach it by itself."""
-    return 4.0 if nproc == 1 else 8.0 if nproc < 1000 else 30.0
+    if kind != "hang":
+        return 60.0
+    return 5.0 if nproc == 1 else 10.0 if nproc < 1000 else 30.0
 
 
 async def one_fault(world: World, kind: str, nproc: int) -> None:
     """A fault that passes when the request is sent again."""
     data = world.questions(ROWS[nproc])
-    server = await world.server(data, faults={kind: RATES.get(kind, 0.2)}, **MILD)
-    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=timeout_s(nproc)))
+    rate = max(RATES.get(kind, 0.2), A_FEW / ROWS[nproc])
+    server = await world.server(data, faults={kind: rate}, **MILD)
+    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=timeout_s(kind, nproc)))
     await world.check_end(data, ended)
+    check(server.stats.faults[kind] > 0, "the fault was never met")
     world.check_requests(server, world.samples)
     world.check_paid(0)
 
@@ -43,7 +49,7 @@ async def all_faults(world: World, nproc: int) -> None:
     data = world.questions(ROWS[nproc])
     rates = {kind: min(RATES.get(kind, 0.02), 0.02) for kind in FAULTS}
     server = await world.server(data, faults=rates, jitter=0.01, latency=0.01, **MILD)
-    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=timeout_s(nproc)))
+    ended = await world.run(world.task(data, server.url, nproc=nproc, timeout=timeout_s("hang", nproc)))
     await world.check_end(data, ended)
     world.check_requests(server, world.samples)
     world.check_paid(0)
