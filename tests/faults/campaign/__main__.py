@@ -47,12 +47,12 @@ def main() -> int:
     chosen = [s for s in SCENARIOS if not args.only or any(part in s.name for part in args.only)]
     chosen = [scenario for scenario in chosen if scenario.short or not args.short]
     if args.list:
-        print("\n".join(f"{scenario.name:34} {scenario.about}" for scenario in chosen))
+        print("\n".join(f"{scenario.name:40} {scenario.about}" for scenario in chosen))
         return 0
     if not chosen:
         parser.error("no scenario has such a name")
     raise_file_limit()
-    print(f"seed {args.seed}\n{'scenario':34} {'samples':>7} {'requests':>8} {'faults':>6} {'seconds':>7}  verdict")
+    print(f"seed {args.seed}\n{'scenario':40} {'samples':>7} {'requests':>8} {'faults':>6} {'seconds':>7}  verdict")
     return asyncio.run(report(chosen, args.seed, SHORT if args.short else 1.0, args.jobs))
 
 
@@ -75,10 +75,10 @@ async def report(chosen: Sequence[Scenario], seed: int, scale: float, jobs: int)
             totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
             samples, requests, faults = figures
             told = f"{verdict} ({world.note})" if world.note else verdict
-            print(f"{scenario.name:34} {samples:7} {requests:8} {faults:6} {seconds:7.1f}  {told}", flush=True)
+            print(f"{scenario.name:40} {samples:7} {requests:8} {faults:6} {seconds:7.1f}  {told}", flush=True)
             if verdict != HOLDS and not verdict.startswith(SKIPPED):
                 broken.append(scenario.name)
-    print(f"{f'{len(chosen)} scenarios':34} {totals[0]:7} {totals[1]:8} {totals[2]:6} {time.monotonic() - began:7.1f}")
+    print(f"{f'{len(chosen)} scenarios':40} {totals[0]:7} {totals[1]:8} {totals[2]:6} {time.monotonic() - began:7.1f}")
     print(f"broken: {', '.join(broken)}" if broken else "every invariant held")
     return 1 if broken else 0
 

@@ -35,7 +35,7 @@ class Trap:
 
     Attributes:
         on: ``open`` (for writing), ``rename``, ``mkdir``, ``write``, ``sync``, or ``module:Class.function``.
-        path: part of the path; any where it is empty.
+        path: part of the file's name or its folder's; any where it is empty.
         act: ``kill``, ``kill half`` (of what is to be written), ``sleep SECONDS``, ``leak`` (a thread, file or task), or
             the name of an errno.
         skip: how often it passes before.
@@ -52,7 +52,7 @@ class Trap:
 
     def springs(self, on: str, path: str) -> bool:
         """Whether it happens now."""
-        if on != self.on or self.path not in path:
+        if on != self.on or self.path not in "/".join(path.split("/")[-2:]):
             return False
         with self._lock:
             self.seen += 1
