@@ -5,6 +5,7 @@
 # make docs    writes the generated parts of docs/ anew
 # make fuzz    throws damaged input at every parser (FUZZ_SECONDS=30 for each: six minutes)
 # make audit   looks the versions that CI uses up among known faults, where the network allows it
+# make faults  runs under every fault there is, compared with undisturbed ones (a quarter of an hour)
 # make perf    measurements of speed and memory (a quarter of an hour)
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +18,7 @@ CONSTRAINTS ?=
 FUZZ_SECONDS ?= 30
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test try check format docs perf fuzz audit constraints clean
+.PHONY: demo test try check format docs faults perf fuzz audit constraints clean
 
 demo: $(DEMO)
 	@$(BIN)/eyechart demo
@@ -39,6 +40,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	for program in docs/generate*.py; do $(BIN)/python $$program || exit 1; done
+
+faults: $(STAMP)
+	$(BIN)/python tests/faults/campaign
 
 perf: $(STAMP)
 	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done

@@ -127,6 +127,12 @@ def _kind(status: int, words: str) -> type[EndpointError]:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Reads how many seconds a server asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date.
 
+    A date counts from the server's own ``Date``, so that clocks that differ, or jump, prolong no wait.
+
+    Args:
+        headers: of the response, names in lower case or a mapping that does not care.
+        now: seconds since 1970, which a date counts from where the server does not tell its time.
+
     Returns:
         Seconds from 0 to `MAX_RETRY_AFTER_S`, None when nothing readable is there.
     """
@@ -135,12 +141,18 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return min(max(milliseconds / 1000, 0.0), MAX_RETRY_AFTER_S)
     value = headers.get("retry-after", "").strip()
     seconds = _number(value)
-    if seconds is None and value:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, TypeError, IndexError, OverflowError, OSError):
-            return None
+    if seconds is None and (when := _date(value)) is not None:
+        told = _date(headers.get("date", ""))
+        seconds = when - (now if told is None else told)
     return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _date(value: str) -> float | None:
+    """Reads a date as seconds since 1970, None when it is none."""
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return None
 
 
 def _number(value: str) -> float | None:

@@ -25,6 +25,7 @@ from .errors_transport import TRANSPORT_ERRORS, explain
 from .payload import ChatOptions, encode_chat
 from .reply import parse_reply
 from .secrets import secrets_of_address, secrets_within, telling, without
+from .time_limit import TimeLimit
 
 __all__ = ["Endpoint", "OpenAIChat", "completions_url"]
 
@@ -201,7 +202,8 @@ class OpenAIChat:
         """
         limits = self._endpoint
         try:
-            return await self._ask(request)
+            async with TimeLimit(limits.timeout):
+                return await self._ask(request)
         except TRANSPORT_ERRORS as error:
             plain = explain(error, self._at, total_s=limits.timeout, connect_s=limits.connect_timeout)
         except EyechartError as error:
@@ -265,7 +267,7 @@ class OpenAIChat:
                 connector=connector,
                 headers=headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=limits.timeout, connect=limits.connect_timeout),
+                timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_timeout),
             )
             self._loop = loop
         return self._session

@@ -42,11 +42,14 @@ def _runs(work_dir: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def find_run(work_dir: Path, digest: str, *, finished_too: bool) -> Path | None:
-    """Returns the newest run of the same configuration that is not finished, or, if wanted, a finished one as well."""
-    for folder, manifest in _runs(work_dir):
-        if manifest.get("digest") == digest:
-            return folder if finished_too or manifest.get("state") != "finished" else None
-    return None
+    """Returns a run of the same configuration that is not finished, or, if wanted, a finished one; the newest of each.
+
+    An unfinished one goes first, whatever its name: folders are named after the time, and clocks are set back at times.
+    """
+    same = [(folder, manifest.get("state")) for folder, manifest in _runs(work_dir) if manifest.get("digest") == digest]
+    unfinished = [folder for folder, state in same if state != "finished"]
+    finished = [folder for folder, state in same if state == "finished"]
+    return next(iter(unfinished or (finished if finished_too else [])), None)
 
 
 class RunFolder:

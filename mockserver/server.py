@@ -151,9 +151,12 @@ class MockServer:
         self.stats.enter()
         try:
             return await self._answer(request)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
             self.stats.left += 1
             raise
+        except ConnectionError:  # the client left while its answer was written
+            self.stats.left += 1
+            return web.Response()  # goes nowhere: there is no connection any more
         finally:
             self.stats.in_flight -= 1
             self._handlers.discard(task)

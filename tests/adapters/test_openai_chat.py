@@ -203,9 +203,10 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_retry_after_counts_from_the_wall_clock() -> None:
-    handler = answering(429, "slow", Retry_After="Thu, 01 Jan 1970 00:01:40 GMT")
+    dates = {"Date": "Thu, 01 Jan 1970 00:01:10 GMT", "Retry_After": "Thu, 01 Jan 1970 00:01:40 GMT"}
+    handler = answering(429, "slow", **dates)
     async with serving(handler) as address:
-        model = OpenAIChat(Endpoint(address), ChatOptions("m"), wall_clock=lambda: 70.0)
+        model = OpenAIChat(Endpoint(address), ChatOptions("m"), wall_clock=lambda: 1e9)
         with pytest.raises(RateLimited) as caught:
             await model.ask(model.encode(HELLO))
         await model.aclose()

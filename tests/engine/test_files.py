@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eyechart.engine.files import write_bytes, write_json
-from eyechart.engine.run_folder import RunFolder
+from eyechart.engine.run_folder import RunFolder, find_run
 from eyechart.errors import RunLocked, StorageError
 
 
@@ -82,3 +82,24 @@ def test_a_folder_that_is_written_is_refused_with_the_writers_number(tmp_path: P
     with RunFolder(tmp_path / "run"), pytest.raises(RunLocked, match=f"pid {os.getpid()}"):
         RunFolder(tmp_path / "run")
     RunFolder(tmp_path / "run").close()
+
+
+@pytest.mark.parametrize(
+    ("runs", "finished_too", "found"),
+    [
+        ({"20260102_030000": "finished", "20260102_020000": "running"}, False, "20260102_020000"),
+        ({"20260102_030000": "finished", "20260102_020000": "running"}, True, "20260102_020000"),
+        ({"20260102_030000": "running", "20260102_020000": "finished"}, False, "20260102_030000"),
+        ({"20260102_030000": "stopped", "20260102_020000": "running"}, False, "20260102_030000"),
+        ({"20260102_030000": "finished", "20260102_020000": "finished"}, True, "20260102_030000"),
+        ({"20260102_030000": "finished", "20260102_020000": "finished"}, False, None),
+        ({}, True, None),
+    ],
+)
+def test_an_unfinished_run_is_found_though_the_clock_was_set_back(
+    runs: dict[str, str], finished_too: bool, found: str | None, tmp_path: Path
+) -> None:
+    for name, state in runs.items():
+        write_json(tmp_path / name / "run.json", {"digest": "d", "state": state})
+    write_json(tmp_path / "20270101_000000" / "run.json", {"digest": "another", "state": "running"})
+    assert find_run(tmp_path, "d", finished_too=finished_too) == (found and tmp_path / found)

@@ -120,3 +120,17 @@ async def test_serve_runs_until_cancelled(ask):
         tasks.cancel_scope.cancel()
     with pytest.raises(aiohttp.ClientOSError):
         await ask(server)
+
+
+async def test_a_client_that_leaves_while_its_answer_is_written_is_counted_and_no_error(
+    mock_server, ask, monkeypatch, caplog
+):
+    server = await mock_server()
+
+    async def broken(self, *_):
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(MockServer, "_answer", broken)
+    await ask(server)
+    assert server.stats.left == 1
+    assert caplog.records == []
