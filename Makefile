@@ -4,13 +4,14 @@
 # make check   lint, format and types
 # make docs    writes the generated parts of docs/ anew
 # make perf    measurements of speed and memory (a quarter of an hour)
+# make peers   eyechart beside other evaluators, each installed into an environment of its own (an hour, 7 GB)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test try check format docs perf clean
+.PHONY: demo test try check format docs perf peers clean
 
 demo: $(DEMO)
 	@$(BIN)/eyechart demo
@@ -35,6 +36,9 @@ docs: $(STAMP)
 
 perf: $(STAMP)
 	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
+
+peers: $(STAMP)
+	$(BIN)/python perf/compare.py
 
 $(DEMO): pyproject.toml
 	@echo "Setting up $(VENV), once: a minute or two."

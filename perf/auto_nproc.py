@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import run_child, server, write_benchmark
+from common import jpegs, run_child, server, write_benchmark
 
 RUN = """
 import json, sys

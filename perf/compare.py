@@ -3,17 +3,17 @@
 Every peer is installed from the registry into an environment of its own, is given the same questions with the same
 JPEG files of 86,000 bytes, and is run by its own command, held to one core, against the same server on another core
 that answers after 0.2 s. CPU is that of one more question: two numbers of questions are run, and the difference is
-divided by theirs, so that start-up does not count. A peer that cannot be installed or run is skipped, and the reason
-printed.
+divided by theirs, so that start-up does not count. The peers take turns, so that what else the machine does meets all
+of them. A peer that cannot be installed or run is skipped, and the reason printed.
 
-    python perf/compare.py [--envs DIR] [--only NAME ...] [--samples 1500] [--rounds 3] [--markdown FILE]
+    python perf/compare.py [--envs DIR] [--only WORD ...] [--samples 3000] [--rounds 3] [--markdown FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,42 +42,35 @@ PEERS: tuple[Peer, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is measured.
+class Jobs:
+    """What a peer has to do in a round: two numbers of questions, and one more to be killed in the middle of it."""
 
-    Attributes:
-        small: questions of the smaller run.
-        large: questions of the larger run.
-        killed: questions of the run that is killed.
-        rounds: how often all is measured.
-        files: the questions by their number.
-    """
-
-    small: int
-    large: int
-    killed: int
-    rounds: int
-    files: Mapping[int, Path]
+    small: Job
+    large: Job
+    killed: Job
 
 
 def main() -> None:
-    """Measures the peers one after the other and prints the table."""
+    """Measures the peers in turn, and prints the table after each round."""
     args = _arguments()
     chosen = [peer for peer in PEERS if not args.only or any(word in peer.name.lower() for word in args.only)]
-    rows: list[Row] = []
-    heads = [head.format(few=FEW, many=MANY) for head in HEADS]
     with tempfile.TemporaryDirectory() as folder, server(mode="fixed", text="A", latency=LATENCY_S) as url:
-        root = Path(folder)
-        small, large = args.samples // 3, args.samples
-        plan = Plan(small, large, args.killed, args.rounds, _write_files(root, {small, large, args.killed}))
+        rows: dict[Peer, Row] = {}
+        jobs: dict[Peer, Jobs] = {}
         for number, peer in enumerate(chosen):
-            row = _measure(peer, plan, args.envs, root / str(number), url.removesuffix("/chat/completions"))
-            rows.append(row)
-            print(as_text(heads, cells(rows, killed=plan.killed)[-1:]), end="\n\n", flush=True)
-    table = as_markdown(heads, cells(rows, killed=args.killed))
-    print(table)
-    if args.markdown:
-        args.markdown.write_text(table)
+            home = Path(folder) / str(number)
+            rows[peer] = Row(peer.name, goal=peer.goal)
+            try:
+                rows[peer], jobs[peer] = _ready(peer, rows[peer], args, home, url.removesuffix("/chat/completions"))
+            except (PeerUnusable, RuntimeError) as error:
+                rows[peer] = _skipped(rows[peer], error)
+        for number in range(args.rounds):
+            for peer in [peer for peer in jobs if not rows[peer].skipped]:
+                try:
+                    rows[peer] = _round(peer, rows[peer], jobs[peer])
+                except RuntimeError as error:
+                    rows[peer] = _skipped(rows[peer], error)
+            _show(list(rows.values()), args, number + 1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -85,56 +78,54 @@ def _arguments() -> argparse.Namespace:
     envs = Path(tempfile.gettempdir()) / "eyechart-peers"
     parser.add_argument("--envs", type=Path, default=envs, help="folder of the peers' environments, kept")
     parser.add_argument("--only", nargs="*", type=str.lower, help="peers whose name has one of these words")
-    parser.add_argument(
-        "--samples", type=int, default=1500, help="questions of the larger run; the smaller has a third"
-    )
-    parser.add_argument("--killed", type=int, default=600, help="questions of the run that is killed")
+    parser.add_argument("--samples", type=int, default=3000, help="questions for the fastest; slow peers get a share")
+    parser.add_argument("--killed", type=int, default=300, help="questions of the run that is killed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--markdown", type=Path, help="file for the table")
     return parser.parse_args()
 
 
-def _write_files(root: Path, counts: set[int]) -> dict[int, Path]:
-    files = {count: root / f"Pictures{count}.tsv" for count in counts}
-    for count, path in files.items():
-        write_benchmark(path, count, pictures=photos(count))
-    return files
+def _ready(peer: Peer, row: Row, args: argparse.Namespace, home: Path, base_url: str) -> tuple[Row, Jobs]:
+    """Installs a peer and gives it its questions."""
+    print(f"{peer.name}: getting ready", flush=True)
+    python = peer.install(args.envs)
+    large = int(args.samples * peer.share)
+
+    def job(kind: str, count: int) -> Job:
+        folder = home / kind
+        folder.mkdir(parents=True)
+        data = home / f"Pictures_{kind}.tsv"
+        write_benchmark(data, count, pictures=photos(count))
+        made = Job(python, base_url, data, count, folder, home / "run", FEW)
+        peer.prepare(made)
+        return made
+
+    jobs = Jobs(job("small", large // 3), job("large", large), job("killed", args.killed))
+    return replace(row, version=peer.version(python), questions=large), jobs
 
 
-def _measure(peer: Peer, plan: Plan, envs: Path, home: Path, base_url: str) -> Row:
-    """All rounds of a peer; what fails ends its measurement, not the others'."""
-    row = Row(peer.name, goal=peer.goal)
-    try:
-        python = peer.install(envs)
-        row = replace(row, version=peer.version(python))
-        jobs = {
-            count: Job(python, base_url, file, count, home / str(count), home / "run", FEW)
-            for count, file in plan.files.items()
-        }
-        for job in jobs.values():
-            job.home.mkdir(parents=True)
-            peer.prepare(job)
-        for _ in range(plan.rounds):
-            row = _round(peer, row, jobs, plan)
-        killed = [kill(peer, jobs[plan.killed]) for _ in range(plan.rounds)] if peer.resumes else []
-        return replace(row, killed=killed)
-    except (PeerUnusable, RuntimeError) as error:
-        print(f"{peer.name}: {error}")
-        return replace(row, skipped=str(error).splitlines()[0])
+def _round(peer: Peer, row: Row, jobs: Jobs) -> Row:
+    print(f"{peer.name}: running, load average {os.getloadavg()[0]:.1f}", flush=True)
+    more = jobs.large.samples - jobs.small.samples
+    for nproc in (FEW, MANY):
+        small, large = (run(peer, replace(job, nproc=nproc)) for job in (jobs.small, jobs.large))
+        cpu_ms = (large.cost.cpu_s - small.cost.cpu_s) / more * 1000
+        row = row.with_run(nproc, cpu_ms, large.rate)
+        row = replace(row, peak_bytes=[*row.peak_bytes, large.cost.peak_bytes], body_bytes=large.body_bytes)
+    return replace(row, killed=[*row.killed, kill(peer, jobs.killed)]) if peer.resumes else row
 
 
-def _round(peer: Peer, row: Row, jobs: Mapping[int, Job], plan: Plan) -> Row:
-    small, large = run(peer, jobs[plan.small]), run(peer, jobs[plan.large])
-    many = run(peer, replace(jobs[plan.large], nproc=MANY))
-    marginal = (large.cost.cpu_s - small.cost.cpu_s) / (plan.large - plan.small) * 1000
-    return replace(
-        row,
-        cpu_ms=[*row.cpu_ms, marginal],
-        few_rate=[*row.few_rate, large.rate],
-        many_rate=[*row.many_rate, many.rate],
-        peak_bytes=[*row.peak_bytes, many.cost.peak_bytes],
-        body_bytes=large.body_bytes,
-    )
+def _skipped(row: Row, error: Exception) -> Row:
+    print(f"{row.name}: {error}", flush=True)
+    return replace(row, skipped=str(error).splitlines()[0])
+
+
+def _show(rows: list[Row], args: argparse.Namespace, rounds: int) -> None:
+    heads = [head.format(few=FEW, many=MANY) for head in HEADS]
+    body = cells(rows, FEW, MANY, killed=args.killed)
+    print(f"\nafter round {rounds}\n\n{as_text(heads, body)}\n", flush=True)
+    if args.markdown:
+        args.markdown.write_text(as_markdown(heads, body))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ class EvalScope(Peer):
     name = "EvalScope, native backend"
     distribution = "evalscope"
     requirements = ("evalscope==1.14.1",)
+    share = 0.5
     goal = 7
 
     def prepare(self, job: Job) -> None:
@@ -41,6 +42,6 @@ class EvalScope(Peer):
         return [*self.command(job), "--use-cache", str(job.folder)]
 
     def answers(self, job: Job) -> int:
-        """Samples in the file of predictions."""
-        (file,) = (job.folder / "predictions").rglob("*.jsonl")
-        return len({json.loads(line)["index"] for line in file.read_text().splitlines()})
+        """Samples in the files of predictions."""
+        files = (job.folder / "predictions").rglob("*.jsonl")
+        return len({json.loads(line)["index"] for file in files for line in file.read_text().splitlines()})

@@ -39,6 +39,7 @@ class InspectAi(Peer):
     name = "Inspect"
     distribution = "inspect-ai"
     requirements = ("inspect-ai==0.3.285", "openai")
+    share = 0.2
     goal = 40
 
     def prepare(self, job: Job) -> None:

@@ -56,7 +56,9 @@ class LmmsEval(Peer):
 
     name = "lmms-eval"
     distribution = "lmms-eval"
-    requirements = ("torch==2.13.0", "lmms-eval==0.7.3")
+    # Later versions of filelock have moved what it imports.
+    requirements = ("torch==2.13.0", "lmms-eval==0.7.3", "filelock<3.20")
+    share = 0.1
 
     def prepare(self, job: Job) -> None:
         """The task and its questions; the picture is opened by the task, as its own tasks do."""
@@ -81,6 +83,6 @@ class LmmsEval(Peer):
         return {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(job.home / "hub")}
 
     def answers(self, job: Job) -> int:
-        """Samples in the last log."""
-        last = max((job.folder / "out").rglob("*samples_pictures.jsonl"))
-        return len({json.loads(line)["doc_id"] for line in last.read_text().splitlines()})
+        """Samples in the last log; none without a log."""
+        logs = sorted((job.folder / "out").rglob("*samples_pictures.jsonl"))
+        return len({json.loads(line)["doc_id"] for line in logs[-1].read_text().splitlines()}) if logs else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -9,17 +10,18 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from common import Cost, pinned, run_command
 
 from .peer import Job, Peer
 
 _LOOK_S = 0.05
+_REPLY_S = 30.0
 _PATIENCE_S = 600.0
 
 
@@ -44,11 +46,12 @@ class Killed:
     """A run that was killed in the middle, and continued.
 
     Attributes:
-        asked_again: requests beyond the number of questions. What was in flight at the kill no client can spare.
+        in_vain: requests of both runs together beyond the answers that are in the files at the end. What was in flight
+            at the kill no client can spare.
         found: answers in the files at the end.
     """
 
-    asked_again: int
+    in_vain: int
     found: int
 
 
@@ -88,24 +91,26 @@ def kill(peer: Peer, job: Job) -> Killed:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     run_command(peer.resume(job), environ=peer.environ(job), cwd=job.home)
-    return Killed(_stats(job)["requests"] - job.samples, peer.answers(job))
+    found = peer.answers(job)
+    return Killed(_stats(job)["requests"] - found, found)
 
 
 def _begin(peer: Peer, job: Job) -> None:
     shutil.rmtree(job.folder, ignore_errors=True)
     job.folder.mkdir(parents=True)
     peer.before(job)
-    urllib.request.urlopen(urllib.request.Request(_address(job, "reset"), method="POST"), timeout=30).close()
-
-
-def _address(job: Job, page: str) -> str:
-    return f"{job.base_url.removesuffix('/v1')}/{page}"
+    _ask(job, "POST", "/reset")
 
 
 def _stats(job: Job) -> dict[str, Any]:
-    with urllib.request.urlopen(_address(job, "stats"), timeout=30) as reply:
-        stats: dict[str, Any] = json.load(reply)
-        return stats
+    stats: dict[str, Any] = json.loads(_ask(job, "GET", "/stats"))
+    return stats
+
+
+def _ask(job: Job, method: str, page: str) -> bytes:
+    with closing(http.client.HTTPConnection(urlsplit(job.base_url).netloc, timeout=_REPLY_S)) as connection:
+        connection.request(method, page)
+        return connection.getresponse().read()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import torchvision_cpu
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -46,6 +48,7 @@ class Peer(ABC):
         requirements: what pip installs; empty for what runs in our own environment.
         distribution: whose version the table gives.
         resumes: whether it claims to continue a run that was killed.
+        share: part of the questions that it gets, so that slow peers do not hold up the others.
         goal: how many times its CPU for a request is to be eyechart's, at least; None sets no goal.
     """
 
@@ -53,6 +56,7 @@ class Peer(ABC):
     requirements: Sequence[str] = ()
     distribution: str = ""
     resumes: bool = True
+    share: float = 1.0
     goal: float | None = None
 
     def install(self, envs: Path) -> Path:
@@ -69,6 +73,7 @@ class Peer(ABC):
         if not done.exists():
             venv.create(folder, with_pip=True, clear=True)
             _pip(python, self.requirements)
+            torchvision_cpu.mend(python)
             done.touch()
         return python
 
@@ -77,10 +82,10 @@ class Peer(ABC):
         code = f"import importlib.metadata as m; print(m.version({self.distribution!r}))"
         return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
-    def prepare(self, job: Job) -> None:
+    def prepare(self, job: Job) -> None:  # noqa: B027 - the TSV suits some as it is
         """Puts the questions of `job.data` into `job.home`, in the peer's own format."""
 
-    def before(self, job: Job) -> None:
+    def before(self, job: Job) -> None:  # noqa: B027 - most need nothing
         """Sets the scene of a measured run, unmeasured."""
 
     @abstractmethod

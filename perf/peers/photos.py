@@ -1,7 +1,7 @@
 """Made-up photographs: JPEG files that cost a decoder and an encoder what real ones cost.
 
-The pictures of `common.jpegs` are a plain surface and a comment, which is right for a client that sends a file as it is.
-A peer that opens a picture and packs it again would get off too lightly with them.
+The pictures of `common.jpegs` are a plain surface and a comment, which is right for a client that sends a file as it
+is. A peer that opens a picture and packs it again would get off too lightly with them.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import shutil
-import subprocess
 from collections.abc import Mapping
+
+from common import run_command
 
 from .peer import Job, Peer
 
@@ -30,6 +31,7 @@ class VlmEval(Peer):
 
     def __init__(self, *, unpacked: bool) -> None:
         self.name = f"ms-vlmeval, images {'unpacked' if unpacked else 'not unpacked'}"
+        self.share = 0.2 if unpacked else 0.1
         self.goal = 25 if unpacked else None
         self._unpacked = unpacked
 
@@ -38,7 +40,7 @@ class VlmEval(Peer):
         (job.home / job.data.name).hardlink_to(job.data)
         if self._unpacked:
             command = [str(job.python), "-c", _UNPACK, job.data.stem]
-            subprocess.run(command, env=self.environ(job), check=True, capture_output=True, cwd=job.home)
+            run_command(command, environ=self.environ(job), cwd=job.home)
 
     def before(self, job: Job) -> None:
         """Removes the unpacked pictures unless they are to be there."""
@@ -56,7 +58,10 @@ class VlmEval(Peer):
         return {"LMUData": str(job.home), "PRED_FORMAT": "tsv"}
 
     def answers(self, job: Job) -> int:
-        """Rows of the result file that hold an answer and not its message of failure."""
-        with (job.folder / "m" / f"m_{job.data.stem}.tsv").open(newline="") as file:
+        """Rows of the result file that hold an answer and not its message of failure; none without the file."""
+        result = job.folder / "m" / f"m_{job.data.stem}.tsv"
+        if not result.exists():
+            return 0
+        with result.open(newline="") as file:
             said = [row["prediction"] for row in csv.DictReader(file, delimiter="\t")]
         return sum(bool(text) and "Failed to obtain answer" not in text for text in said)
