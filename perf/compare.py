@@ -51,7 +51,7 @@ class Jobs:
 
 
 def main() -> None:
-    """Measures the peers in turn, and prints the table after each round."""
+    """Measures the peers in turn, and prints what is known of each."""
     args = _arguments()
     chosen = [peer for peer in PEERS if not args.only or any(word in peer.name.lower() for word in args.only)]
     with tempfile.TemporaryDirectory() as folder, server(mode="fixed", text="A", latency=LATENCY_S) as url:
@@ -64,13 +64,14 @@ def main() -> None:
                 rows[peer], jobs[peer] = _ready(peer, rows[peer], args, home, url.removesuffix("/chat/completions"))
             except (PeerUnusable, RuntimeError) as error:
                 rows[peer] = _skipped(rows[peer], error)
-        for number in range(args.rounds):
-            for peer in [peer for peer in jobs if not rows[peer].skipped]:
-                try:
-                    rows[peer] = _round(peer, rows[peer], jobs[peer])
-                except RuntimeError as error:
-                    rows[peer] = _skipped(rows[peer], error)
-            _show(list(rows.values()), args, number + 1)
+        for peer in [peer for _ in range(args.rounds) for peer in jobs]:
+            if rows[peer].skipped:
+                continue
+            try:
+                rows[peer] = _round(peer, rows[peer], jobs[peer])
+            except RuntimeError as error:
+                rows[peer] = _skipped(rows[peer], error)
+            _show(peer, list(rows.values()), args)
 
 
 def _arguments() -> argparse.Namespace:
@@ -120,10 +121,11 @@ def _skipped(row: Row, error: Exception) -> Row:
     return replace(row, skipped=str(error).splitlines()[0])
 
 
-def _show(rows: list[Row], args: argparse.Namespace, rounds: int) -> None:
+def _show(peer: Peer, rows: list[Row], args: argparse.Namespace) -> None:
+    """Prints what is known of a peer by now, and writes the table: a comparison that is stopped leaves what it has."""
     heads = [head.format(few=FEW, many=MANY) for head in HEADS]
     body = cells(rows, FEW, MANY, killed=args.killed)
-    print(f"\nafter round {rounds}\n\n{as_text(heads, body)}\n", flush=True)
+    print(as_text(heads, [line for line in body if line[0] == peer.name]), end="\n\n", flush=True)
     if args.markdown:
         args.markdown.write_text(as_markdown(heads, body))
 
