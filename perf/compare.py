@@ -2,9 +2,9 @@
 
 Every peer is installed from the registry into an environment of its own, is given the same questions with the same
 JPEG files of 86,000 bytes, and is run by its own command, held to one core, against the same server on another core
-that answers after 0.2 s. CPU is that of one more question: two numbers of questions are run, and the difference is
-divided by theirs, so that start-up does not count. The peers take turns, so that what else the machine does meets all
-of them. A peer that cannot be installed or run is skipped, and the reason printed.
+that answers after 0.2 s (`--latency`). CPU is that of one more question: two numbers of questions are run, and the
+difference is divided by theirs, so that start-up does not count. The peers take turns, so that what else the machine
+does meets all of them. A peer that cannot be installed or run is skipped, and the reason printed.
 
     python perf/compare.py [--envs DIR] [--only WORD ...] [--samples 3000] [--rounds 3] [--markdown FILE]
 """
@@ -28,7 +28,6 @@ from peers.photos import photos
 from peers.table import HEADS, Row, as_markdown, as_text, cells
 from peers.vlmeval import VlmEval
 
-LATENCY_S = 0.2
 FEW, MANY = 64, 256
 PEERS: tuple[Peer, ...] = (
     Bare(),
@@ -54,7 +53,7 @@ def main() -> None:
     """Measures the peers in turn, and prints what is known of each."""
     args = _arguments()
     chosen = [peer for peer in PEERS if not args.only or any(word in peer.name.lower() for word in args.only)]
-    with tempfile.TemporaryDirectory() as folder, server(mode="fixed", text="A", latency=LATENCY_S) as url:
+    with tempfile.TemporaryDirectory() as folder, server(mode="fixed", text="A", latency=args.latency) as url:
         rows: dict[Peer, Row] = {}
         jobs: dict[Peer, Jobs] = {}
         for number, peer in enumerate(chosen):
@@ -80,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--envs", type=Path, default=envs, help="folder of the peers' environments, kept")
     parser.add_argument("--only", nargs="*", type=str.lower, help="peers whose name has one of these words")
     parser.add_argument("--samples", type=int, default=3000, help="questions for the fastest; slow peers get a share")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds that the server takes for an answer")
     parser.add_argument("--killed", type=int, default=300, help="questions of the run that is killed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--markdown", type=Path, help="file for the table")
