@@ -7,6 +7,7 @@
 # make audit   looks the versions that CI uses up among known faults, where the network allows it
 # make faults  runs under every fault there is, compared with undisturbed ones (a quarter of an hour)
 # make perf    measurements of speed and memory (a quarter of an hour)
+# make peers   eyechart beside other evaluators, each installed into an environment of its own (an hour, 7 GB)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ CONSTRAINTS ?=
 FUZZ_SECONDS ?= 30
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test try check format docs faults perf fuzz audit constraints clean
+.PHONY: demo test try check format docs faults perf peers fuzz audit constraints clean
 
 demo: $(DEMO)
 	@$(BIN)/eyechart demo
@@ -46,6 +47,9 @@ faults: $(STAMP)
 
 perf: $(STAMP)
 	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
+
+peers: $(STAMP)
+	$(BIN)/python perf/compare.py
 
 fuzz: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.campaign --seconds $(FUZZ_SECONDS)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import run_child, server, write_benchmark
+from common import jpegs, run_child, server, write_benchmark
 
 RUN = """
 import json, sys
@@ -94,7 +94,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "Pictures.tsv"
-        write_benchmark(data, args.samples, jpeg_bytes=2_000)
+        write_benchmark(data, args.samples, pictures=jpegs(args.samples, 2_000))
         for name, settings in shapes(args.shapes):
             with server(mode="fixed", **settings) as url:
                 target = {"type": "m", "api_base": url}

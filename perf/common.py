@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +50,11 @@ def jpegs(count: int, size: int = JPEG_BYTES) -> Iterator[bytes]:
         yield start + bytes(segments) + rest
 
 
-def write_benchmark(path: Path, rows: int, *, jpeg_bytes: int = JPEG_BYTES) -> None:
-    """Writes a multiple-choice TSV with a picture of its own in every row."""
+def write_benchmark(path: Path, rows: int, *, pictures: Iterable[bytes] | None = None) -> None:
+    """Writes a multiple-choice TSV with a picture of its own in every row: one of `pictures`, or else of `jpegs`."""
     with path.open("wb") as file:
         file.write(b"index\tquestion\tA\tB\tC\tD\tanswer\tcategory\timage\n")
-        for n, picture in enumerate(jpegs(rows, jpeg_bytes)):
+        for n, picture in enumerate(pictures or jpegs(rows)):
             text = f"{n}\tWhat is shown in picture {n}?\tcat\tdog\tboat\tlamp\t{'ABCD'[n % 4]}\tc{n % 7}\t"
             file.write(text.encode() + base64.b64encode(picture) + b"\n")
 
@@ -64,7 +64,7 @@ def server(*, core: int = 1, **settings: Any) -> Iterator[str]:
     """Runs a mock server on a core of its own; yields the address of chat completions."""
     options = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "eyechart.mockserver", "--stop-with-stdin", *options]
-    with subprocess.Popen(_pinned(core, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(pinned(core, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -78,23 +78,33 @@ def run_child(
     code: str,
     arguments: Sequence[str],
     *,
-    core: int = 0,
-    every_core: bool = False,
-    environ: dict[str, str] | None = None,
+    core: int | None = 0,
+    environ: Mapping[str, str] | None = None,
 ) -> Cost:
-    """Runs Python code in a child that is held to one core, or to none with `every_core`, and tells what it cost.
+    """Runs Python code in a child, and tells what it cost; raises as `run_command` does."""
+    return run_command([sys.executable, "-c", code, *arguments], core=core, environ=environ)
+
+
+def run_command(
+    command: Sequence[str],
+    *,
+    core: int | None = 0,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Cost:
+    """Runs a command that is held to one core, or to none, and tells what it and the children that it waited for cost.
 
     Raises:
-        RuntimeError: the child failed; its output is in the message.
+        RuntimeError: the command failed; its output is in the message.
     """
     with tempfile.TemporaryFile() as output:
         started = os.times().elapsed
-        command = [sys.executable, "-c", code, *arguments]
         process = subprocess.Popen(
-            command if every_core else _pinned(core, command),
+            list(command) if core is None else pinned(core, command),
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environ or {})},
+            cwd=cwd,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -106,7 +116,8 @@ def run_child(
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, text)
 
 
-def _pinned(core: int, command: list[str]) -> list[str]:
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """The command held to one core, counted among those that this process may use."""
     cores = sorted(os.sched_getaffinity(0))
     return ["taskset", "--cpu-list", str(cores[core % len(cores)]), *command]
 

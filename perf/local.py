@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import run_child, write_benchmark
+from common import jpegs, run_child, write_benchmark
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -56,7 +56,7 @@ def measure(model: Path, data: Path, work_dir: Path, *, batch: int, samples: int
     entry = {"name": "transformers", "model_path": str(model), "type": "random", "batch_size": batch, "max_tokens": 64}
     config = {"model": [entry], "data": [str(data)], "quiet": True, "limit": samples}
     task = json.dumps({"work_dir": str(work_dir), "eval_config": config})
-    cost = run_child(RUN, [task], every_core=True)
+    cost = run_child(RUN, [task], core=None)
     told: dict[str, Any] = json.loads(cost.output.splitlines()[-1])
     if told["answered"] != samples:
         raise RuntimeError(f"{told['answered']} of {samples} answered")
@@ -78,9 +78,9 @@ def main() -> None:
     found: dict[int, list[Speed]] = {1: [], args.batch: []}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        run_child(WRITE, [sys.path[0], str(root / "model"), args.size], every_core=True)
+        run_child(WRITE, [sys.path[0], str(root / "model"), args.size], core=None)
         data = root / "Pictures.tsv"
-        write_benchmark(data, args.samples, jpeg_bytes=20_000)
+        write_benchmark(data, args.samples, pictures=jpegs(args.samples, 20_000))
         for n in range(args.rounds):
             for batch, speeds in found.items():
                 work_dir = root / f"{n}-{batch}"
