@@ -23,6 +23,8 @@ __all__ = ["TsvSource"]
 
 _REFERENCE_LENGTH: Final = 64
 """An image cell of at most so many characters is the index of another row."""
+_SHORT_CELL: Final = 32
+_MOST_WORDS: Final = 4096
 
 
 class _Seen(NamedTuple):
@@ -86,6 +88,7 @@ class TsvSource:
         self._image_column = places.get("image")
         self._path_column = places.get("image_path")
         self._text_columns = tuple((name, k) for k, name in enumerate(self.columns) if k != self._image_column)
+        self._words: dict[bytes, str] = {}
         self._clusters: dict[bytes, str] = {}
         self._seen: dict[int, _Seen] = {}
         images = data_root / "images"
@@ -261,8 +264,12 @@ class TsvSource:
         fields = self._file.row(row) if seen is None else self._file.row_without(row, *seen.place)
         index = self._index_of(fields, row)
         cells: dict[str, Cell]
-        if self._types is None:  # the same as below, without a call per cell
-            cells = {name: cell.decode() if (cell := fields[k]) else None for name, k in self._text_columns}
+        if self._types is None:
+            at, word = self._index_column, self._word
+            cells = {
+                name: index if k == at else word(cell) if (cell := fields[k]) else None
+                for name, k in self._text_columns
+            }
         else:
             cells = {name: self._types.cell(row, k, fields[k]) for name, k in self._text_columns}
         if seen is not None:
@@ -271,6 +278,17 @@ class TsvSource:
         if self._image_column is not None and (place := self._file.place(row, fields, self._image_column)):
             self._seen[row] = _Seen(place, cluster)
         return Sample(index=index, row=position, cells=cells, cluster=cluster)
+
+    def _word(self, cell: bytes) -> str:
+        """Decodes a cell; short ones, such as categories, that many rows share are held once and not once a row."""
+        if len(cell) > _SHORT_CELL:
+            return cell.decode()
+        word = self._words.get(cell)
+        if word is None:
+            word = cell.decode()
+            if len(self._words) < _MOST_WORDS:
+                self._words[cell] = word
+        return word
 
     def _value(self, row: int, column: int, cell: bytes | None) -> Cell:
         if self._types is not None:
