@@ -3,7 +3,7 @@
 # make try     sets up .venv and runs the main job against a mock server
 # make check   lint, format and types
 # make docs    writes the generated parts of docs/ anew
-# make perf    measurements of speed and memory (a quarter of an hour)
+# make perf    measurements of speed and memory (half an hour)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,9 @@ docs: $(STAMP)
 	for program in docs/generate*.py; do $(BIN)/python $$program || exit 1; done
 
 perf: $(STAMP)
-	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
+	for program in startup resume scoring asking promptness refusals hot_path memory judging frames auto_nproc; do \
+		$(BIN)/python perf/$$program.py || exit 1; done
+	$(BIN)/python perf/scale.py --scale 0.01
 
 $(DEMO): pyproject.toml
 	@echo "Setting up $(VENV), once: a minute or two."

@@ -180,7 +180,10 @@ def _between_tabs(raw: bytes) -> Iterator[bytes]:
     while (tab := raw.find(b"\t", start)) >= 0:
         yield raw[start:tab]
         start = tab + 1
-    yield raw[start : _first_line_end(raw, start)]
+    end = len(raw)
+    while end > start and raw[end - 1] in (_LF, _CR, _SPACE):
+        end -= 1
+    yield raw[start : _first_line_end(raw, end)]
 
 
 class TsvFile:

@@ -2,9 +2,11 @@
 
 Both run on one core against the same server process; each is run with two numbers of samples, and the difference is
 divided by theirs, so that start-up does not count. The engine reads a TSV, builds prompts, journals and scores; the
-bare client has ready bodies in memory and throws the replies away.
+bare client has ready bodies in memory and throws the replies away. Beyond 10,000 samples the rows of the file share 500
+pictures, each of which is read, checked and sent anew.
 
-    python perf/asking.py [--samples 3000] [--nproc 256] [--rounds 3]
+    python perf/asking.py [--samples 6000] [--small 2000] [--nproc 256] [--rounds 3]
+    python perf/asking.py --samples 100000 --small 1000 --rounds 1
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ import tempfile
 from pathlib import Path
 
 from common import RUN, run_child, server, task, write_benchmark
+from scale import write_pictures
+
+MOST_OWN = 10_000
 
 BARE = """
 import asyncio, base64, json, sys
@@ -53,16 +58,17 @@ def marginal_ms(cpu_small: float, cpu_large: float, samples: int) -> float:
 def main() -> None:
     """Measures and prints one line for each client, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--samples", type=int, default=6000)
+    parser.add_argument("--small", type=int, default=2000)
     parser.add_argument("--nproc", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    small, large = args.samples // 3, args.samples
+    small, large = args.small, args.samples
     bare, engine = [], []
     with tempfile.TemporaryDirectory() as folder, server(mode="fixed") as url:
         root = Path(folder)
         data = root / "Pictures.tsv"
-        write_benchmark(data, large)
+        (write_benchmark if large <= MOST_OWN else write_pictures)(data, large)
         for n in range(args.rounds):
             costs = [run_child(BARE, [url, str(data), str(count), str(args.nproc)]).cpu_s for count in (small, large)]
             bare.append(marginal_ms(costs[0], costs[1], large - small))
@@ -74,7 +80,7 @@ def main() -> None:
     ratio = statistics.median(engine) / statistics.median(bare)
     print(f"bare aiohttp client   {statistics.median(bare):.3f} ms CPU per request   {[round(x, 3) for x in bare]}")
     print(f"eyechart              {statistics.median(engine):.3f} ms CPU per sample    {[round(x, 3) for x in engine]}")
-    print(f"ratio                 {ratio:.2f}   (goal: at most 3)")
+    print(f"ratio                 {ratio:.2f}   (goal: at most 2.5)")
 
 
 if __name__ == "__main__":
