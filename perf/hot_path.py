@@ -14,7 +14,7 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 from common import run_child, server, task, write_benchmark
@@ -82,9 +82,9 @@ def room(file: str) -> str:
     return "standard library"
 
 
-def shares(rows: list[list[object]]) -> Counter[str]:
+def shares(rows: list[list[object]]) -> dict[str, float]:
     """Adds up seconds by part; those of built-in functions go to the parts that called them."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for file, _, _, took, callers in rows:
         assert isinstance(file, str)
         assert isinstance(took, float)
@@ -118,7 +118,7 @@ def main() -> None:
     found = shares(rows)
     total = sum(found.values())
     print(f"{state}, {args.samples} samples, {total / args.samples * 1000:.3f} ms of profiled CPU each")
-    for name, took in found.most_common(args.lines):
+    for name, took in sorted(found.items(), key=lambda part: -part[1])[: args.lines]:
         print(f"{took / total:6.1%}  {name}")
 
 
