@@ -175,14 +175,13 @@ def verdict(name: str, found: list[Size]) -> None:
     """Compares the largest size with the one before."""
     small, large = found[-2:]
     cost, whole = large.asking_ms / small.asking_ms, large.all_ms / small.all_ms
-    peak, most = (
-        large.run.asking_peak / small.run.asking_peak,
-        (large.run.peak - small.run.peak) / (large.run.rows - small.run.rows),
-    )
+    peak, rows = large.run.asking_peak / small.run.asking_peak, large.run.rows - small.run.rows
+    asking, report = (large.run.asking_peak - small.run.asking_peak) / rows, (large.run.peak - small.run.peak) / rows
     print(
         f"{name}, {large.run.rows:,d} beside {small.run.rows:,d} rows   CPU of one sample x {cost:.2f} asking, "
         f"x {whole:.2f} in all   (goal: at most 1.2)\n"
-        f"{'':15}memory x {peak:.2f} asking   (goal: at most 1.5), {most:.0f} bytes a row in the report"
+        f"{'':15}memory asking x {peak:.2f}, {asking:.0f} bytes a row   (goal: at most 1.5, or 100 bytes a row); "
+        f"{report:.0f} bytes a row in the report"
     )
 
 
