@@ -6,7 +6,7 @@
 # make fuzz    throws damaged input at every parser (FUZZ_SECONDS=30 for each: six minutes)
 # make audit   looks the versions that CI uses up among known faults, where the network allows it
 # make faults  runs under every fault there is, compared with undisturbed ones (a quarter of an hour)
-# make perf    measurements of speed and memory (a quarter of an hour)
+# make perf    measurements of speed and memory (half an hour)
 # make peers   eyechart beside other evaluators, each installed into an environment of its own (an hour, 7 GB)
 PYTHON ?= python3
 VENV ?= .venv
@@ -46,7 +46,9 @@ faults: $(STAMP)
 	$(BIN)/python tests/faults/campaign
 
 perf: $(STAMP)
-	for program in startup resume scoring asking memory judging frames auto_nproc; do $(BIN)/python perf/$$program.py || exit 1; done
+	for program in startup resume scoring asking promptness refusals hot_path memory judging frames auto_nproc; do \
+		$(BIN)/python perf/$$program.py || exit 1; done
+	$(BIN)/python perf/scale.py --scale 0.01
 
 peers: $(STAMP)
 	$(BIN)/python perf/compare.py

@@ -57,7 +57,7 @@ class Image:
     frame: Frame | None = None
 
     def __post_init__(self) -> None:
-        if sum(shown is not None for shown in (self.base64, self.path, self.frame)) != 1:
+        if (self.base64 is None) + (self.path is None) + (self.frame is None) != 2:  # noqa: PLR2004 (of three)
             raise ValueError("an Image has either base64 text, a path or a frame")
 
 

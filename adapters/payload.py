@@ -58,6 +58,7 @@ class ChatOptions:
         detail: value of ``detail`` beside each picture, None leaves it out; style lmdeploy has none.
         system_prompt: what the model is told first.
         extra: further fields, sent as they are at the top level; None values are left out.
+        end: what follows the messages in every request: the bracket that closes them, and all other fields.
 
     Raises:
         ConfigError: an extra field would replace one of the above, asks for a stream, or is not JSON.
@@ -71,6 +72,7 @@ class ChatOptions:
     detail: str | None = "high"
     system_prompt: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    end: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in self.extra:
@@ -81,9 +83,10 @@ class ChatOptions:
         if self.extra.get("stream"):
             raise ConfigError("the request field 'stream' is not supported: answers are read whole")
         try:
-            json.dumps(self.fields(), allow_nan=False)
+            end = json.dumps(self.fields(), allow_nan=False).encode()[1:]
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigError(f"a request field of model {self.model!r} is not JSON: {error}") from None
+        object.__setattr__(self, "end", b"]," + end)
 
     def fields(self) -> dict[str, Any]:
         """Returns the top-level fields but ``messages``, None values left out."""
@@ -118,7 +121,7 @@ def encode_chat(messages: Sequence[Message], options: ChatOptions) -> Request:
         pieces.append(b'{"role":"%b","content":' % role.encode())
         pieces.extend(_content(parts, options, is_system=role == "system"))
         pieces.append(b"}")
-    pieces.append(b"]," + json.dumps(options.fields(), allow_nan=False).encode()[1:])
+    pieces.append(options.end)
     chunks = tuple(_joined(pieces))
     return Request(chunks, sum(map(len, chunks)))
 

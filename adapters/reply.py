@@ -131,6 +131,8 @@ def _usage(usage: object) -> Usage | None:
 
 def _count(value: object) -> int | None:
     """Reads a token count, which some servers give as a float or a text."""
+    if type(value) is int and 0 <= value <= _MAX_COUNT:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

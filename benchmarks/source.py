@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..errors import DataError, MediaError
 from ..messages import Image
@@ -17,19 +17,15 @@ from ..scoring.protocol import Protocol
 from .columns import NA_BYTES, ColumnTypes, distinct_names
 from .index_table import IndexTable
 from .pictures import find_picture, image_folder, parse_list, picture_key, picture_names, stored_format
+from .seen import SeenRows
 from .tsv import Fields, TsvFile
 
 __all__ = ["TsvSource"]
 
 _REFERENCE_LENGTH: Final = 64
 """An image cell of at most so many characters is the index of another row."""
-
-
-class _Seen(NamedTuple):
-    """What is kept of a long row once it was read, so that reading its text again needs not read its picture."""
-
-    place: tuple[int, int]
-    cluster: str
+_SHORT_CELL: Final = 32
+_MOST_WORDS: Final = 4096
 
 
 class TsvSource:
@@ -86,8 +82,9 @@ class TsvSource:
         self._image_column = places.get("image")
         self._path_column = places.get("image_path")
         self._text_columns = tuple((name, k) for k, name in enumerate(self.columns) if k != self._image_column)
+        self._words: dict[bytes, str] = {}
         self._clusters: dict[bytes, str] = {}
-        self._seen: dict[int, _Seen] = {}
+        self._seen = SeenRows()  # of long rows, so that reading their text again needs not read their pictures
         images = data_root / "images"
         self._folders = tuple(dict.fromkeys((images / image_folder(name), images, data_root, path.parent)))
         self._lock = threading.RLock()
@@ -258,19 +255,34 @@ class TsvSource:
     def _sample(self, position: int) -> Sample:
         row = self._kept[position]
         seen = self._seen.get(row)
-        fields = self._file.row(row) if seen is None else self._file.row_without(row, *seen.place)
+        fields = self._file.row(row) if seen is None else self._file.row_without(row, seen.start, seen.length)
         index = self._index_of(fields, row)
         cells: dict[str, Cell]
-        if self._types is None:  # the same as below, without a call per cell
-            cells = {name: cell.decode() if (cell := fields[k]) else None for name, k in self._text_columns}
+        if self._types is None:
+            at, word = self._index_column, self._word
+            cells = {
+                name: index if k == at else word(cell) if (cell := fields[k]) else None
+                for name, k in self._text_columns
+            }
         else:
             cells = {name: self._types.cell(row, k, fields[k]) for name, k in self._text_columns}
         if seen is not None:
             return Sample(index=index, row=position, cells=cells, cluster=seen.cluster)
         cluster = self._cluster(fields, row, index)
         if self._image_column is not None and (place := self._file.place(row, fields, self._image_column)):
-            self._seen[row] = _Seen(place, cluster)
+            self._seen.note(row, *place, cluster)
         return Sample(index=index, row=position, cells=cells, cluster=cluster)
+
+    def _word(self, cell: bytes) -> str:
+        """Decodes a cell; short ones, such as categories, that many rows share are held once and not once a row."""
+        if len(cell) > _SHORT_CELL:
+            return cell.decode()
+        word = self._words.get(cell)
+        if word is None:
+            word = cell.decode()
+            if len(self._words) < _MOST_WORDS:
+                self._words[cell] = word
+        return word
 
     def _value(self, row: int, column: int, cell: bytes | None) -> Cell:
         if self._types is not None:

@@ -11,6 +11,8 @@ __all__ = ["Gate", "Limits"]
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
+_WALL_PAUSES = 30.0
+_LONGEST_WALL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,11 @@ class Gate:
 
     When the server says that it is overrun (429, 503), the whole endpoint pauses, as long as the server asks or else
     from one second, doubling to a minute. Refusals of requests that left before the pause began belong to the same
-    wave and do not lengthen it. Each wave also halves the requests in flight; each success gives a share of one back,
-    so that a server that takes 16 at once is not asked by 256 again and again. ``nproc`` stays the upper bound.
+    wave and do not lengthen it. Each wave also lowers the requests in flight to what the server held when it refused,
+    by half at most; each success gives a share of one back, so that a server that takes 16 at once is not asked by 256
+    again and again. What it held stays a wall for thirty times the pause, a minute at most: else a server with a fixed
+    number of places would be asked for one too many every few answers, and each time pause. ``nproc`` stays the upper
+    bound.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -52,6 +57,10 @@ class Gate:
         self._wave_started = -math.inf
         self._wave_pause = _FIRST_PAUSE_S
         self._cap = float(limits.nproc)
+        self._least_cap = 1.0
+        self._held = 0.0
+        self._wall = math.inf
+        self._wall_until = -math.inf
         self._next_by_rpm = -math.inf
         self._token_debt_paid_at = -math.inf
         self._mean_tokens = 0.0
@@ -86,6 +95,8 @@ class Gate:
     def leave(self, now: float) -> float:
         """Takes a slot; returns the tokens charged, to be handed back to `arrive`."""
         self.in_flight += 1
+        if now >= self._wall_until:
+            self._wall = math.inf
         if self.limits.rpm:
             self._next_by_rpm = max(now, self._next_by_rpm) + 60.0 / self.limits.rpm
         self._charge(now, self._mean_tokens)
@@ -107,18 +118,24 @@ class Gate:
     def succeeded(self) -> None:
         """Notes an answer: the endpoint copes with what it gets."""
         self._wave_pause = _FIRST_PAUSE_S
-        self._cap = min(float(self.limits.nproc), self._cap + 1.0 / self._cap)
+        bound = min(float(self.limits.nproc), max(self._cap, self._wall))
+        self._cap = min(bound, self._cap + 1.0 / self._cap)
 
     def refused(self, now: float, left_at: float, retry_after: float | None) -> None:
         """Notes a refusal for overload of a request that left at ``left_at``."""
         if left_at >= self._wave_started:
             self._wave_started = now
-            self._cap = max(1.0, self._cap / 2)
+            self._least_cap, self._held = max(1.0, self._cap / 2), float(self.in_flight)
             pause = self._wave_pause if retry_after is None else retry_after
             self._wave_pause = min(_LONGEST_PAUSE_S, self._wave_pause * 2)
+            self._wall_until = now + min(_LONGEST_WALL_S, _WALL_PAUSES * pause)
         else:
             pause = retry_after or 0.0
         self.paused_until = max(self.paused_until, now + pause)
+        self._held -= 1  # all that were out when the wave began, but for those that it refused
+        self._cap = max(self._least_cap, min(self._cap, self._held))
+        # A server that held less refused for another reason than its number of places.
+        self._wall = self._held if self._held >= self._least_cap else math.inf
 
     def timed_out(self, now: float, left_at: float) -> None:
         """Notes that a request that left at ``left_at`` got no answer in time: no reason to slow down by itself."""

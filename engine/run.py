@@ -32,6 +32,7 @@ from .progress import RunProgress
 from .report import Report, csv_name
 from .run_folder import RunFolder, find_run, read_manifest
 from .session import Session, first_error
+from .settled_heap import settled_heap
 from .videos import looking_through, sampling
 
 __all__ = ["Display", "run_plan", "run_task", "run_task_async"]
@@ -122,7 +123,7 @@ async def run_plans(plans: Sequence[RunPlan], display: Display | None = None) ->
     def nothing_to_wait_for() -> bool:
         return progress.run_dir is None  # benchmark files are still being fetched or opened
 
-    with first_error():
+    with first_error(), settled_heap():
         async with _signals(nothing_to_wait_for) as stop:
             for plan in plans:
                 if stop.is_set() and reports:

@@ -111,21 +111,21 @@ def tally(
             turn=p.turn,
             before=before,
         )
-    return _sum({index: chain(line) for index, line in latest.items()}, requests, talk or _last)
+    return _sum(latest, requests, talk or _last)
 
 
 def _last(_: str, said: Sequence[Said]) -> Said:
     return said[-1]
 
 
-def _sum(
-    samples: Mapping[str, Sequence[_Line]], requests: int, talk: Callable[[str, Sequence[Said]], Said | None]
-) -> Tally:
-    lines = [line for turns in samples.values() for line in turns]
+def _sum(latest: Mapping[str, _Line], requests: int, talk: Callable[[str, Sequence[Said]], Said | None]) -> Tally:
+    lines: list[_Line] = []
     answers: dict[str, str | None] = {}
     failures: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for index, turns in samples.items():
+    for index, last in latest.items():
+        turns = chain(last)
+        lines += turns
         said = [line.said for line in turns]
         whole = talk(index, said)
         if whole is None:

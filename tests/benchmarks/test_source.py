@@ -52,6 +52,14 @@ def test_cells_under_the_default_protocol_are_the_text_that_stands_there(make):
     assert source.columns == ("index", "question", "A", "B", "image")
 
 
+def test_cells_that_rows_share_are_held_once(make):
+    rows = "".join(f"{k}\tq{k}\tanimals and plants\n" for k in range(3))
+    source = make("index\tquestion\tcategory\n" + rows, needs_image=False)
+    first, *others = source.samples()
+    assert all(other.cells["category"] is first.cells["category"] for other in others)
+    assert first.cells["index"] is first.index
+
+
 def test_cells_under_vlmeval_are_what_pandas_reads(make):
     text = (
         "index\tquestion\tA\tB\tC\tD\timage\n"

@@ -74,6 +74,25 @@ def test_any_sequence_of_bytes_reads_as_pandas_reads_it_or_fails_with_it(tmp_pat
     assert table(path) == expected
 
 
+@given(body=st.text(st.sampled_from("ab\t\n\r "), max_size=30))
+@relaxed
+def test_long_rows_are_split_as_short_ones_are(tmp_path, monkeypatch, body):
+    """Rows with pictures take a way of their own through the fields."""
+    path = write(tmp_path, "x\ty\tz\n1\t2\t3\n" + body)
+
+    def rows():
+        try:
+            return table(path)
+        except DataError as error:
+            return str(error)
+
+    short = rows()
+    monkeypatch.setattr(tsv, "_LONG_ROW", 0)
+    long = rows()
+    monkeypatch.undo()
+    assert long == short
+
+
 def test_a_frame_written_by_pandas_comes_back(tmp_path):
     frame = pd.DataFrame({"index": ["1", "2"], "question": ['say "hi"\nthere', "tab\there"], "hint": ["", "x"]})
     path = tmp_path / "file.tsv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 
 import pytest
@@ -109,6 +110,31 @@ def test_a_server_that_takes_sixteen_is_soon_asked_by_about_sixteen() -> None:
         refusals.append(max(refused, 0))
     assert sum(refusals[10:]) / 50 < 4
     assert 8 <= gate.cap <= 24
+
+
+@pytest.mark.parametrize("nproc", [60, 256])
+def test_a_server_with_a_fixed_number_of_places_is_kept_busy(nproc: int) -> None:
+    """48 places, answers after 0.2 s, at once a 429 with Retry-After of a second for whoever finds none free."""
+    gate, now, places, answered, refusals = Gate(Limits(nproc)), 0.0, 48, 0, 0
+    flying: list[tuple[float, float, bool, float]] = []
+    while now < 120:
+        while flying and flying[0][0] <= now:
+            _, left_at, taken, charged = heapq.heappop(flying)
+            if taken:
+                gate.succeeded()
+            else:
+                gate.refused(now, left_at, 1.0)
+            places, answered, refusals = places + taken, answered + taken, refusals + (not taken)
+            gate.arrive(now, charged, None)
+        wait = gate.wait_s(now)
+        if wait:
+            now = min(now + wait, flying[0][0] if flying else math.inf)
+            continue
+        taken = places > 0
+        places -= taken
+        heapq.heappush(flying, (now + (0.2 if taken else 0.001), now, taken, gate.leave(now)))
+    assert answered >= 0.9 * 48 / 0.2 * 120
+    assert refusals < 1.5 * nproc, "few but those of the first waves"
 
 
 def test_cap_returns_to_nproc_when_all_is_well() -> None:
