@@ -16,13 +16,12 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from array import array
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn, TypeAlias
 
 from ..errors import DataError
+from .tsv_rows import LONG_ROW, Scanner, split_row
 
 __all__ = ["Fields", "TsvFile"]
 
@@ -30,7 +29,6 @@ Fields: TypeAlias = tuple[bytes | None, ...]
 """One row: the bytes of each column, None where the row is too short to have it."""
 
 _CHUNK: Final = 1 << 20
-_LONG_ROW: Final = 4096
 _RECENT_BYTES: Final = 8 << 20
 _RECENT_ROWS: Final = 64
 _LONGEST_HEADER: Final = 1 << 20
@@ -38,156 +36,6 @@ _LONGEST: Final = 1 << 30
 """Bytes of a row: more than any picture has that a model could be sent."""
 _MOST_TABS: Final = 100_000
 _BOM: Final = b"\xef\xbb\xbf"
-_TAB, _LF, _CR, _SPACE, _QUOTE = b'\t\n\r "'
-
-# Where the scanner stands between two chunks.
-_START, _SPACES, _FIELD, _QUOTED, _CLOSING = range(5)
-
-
-class _Scanner:
-    """Finds the offsets at which rows start; fed with consecutive chunks of one file."""
-
-    def __init__(self) -> None:
-        self.state = _START
-        self.starts: array[int] = array("Q")
-        self._last_byte = _LF
-        self._spaces_from = 0
-
-    def feed(self, chunk: bytes, base: int) -> None:
-        """Scans a chunk that begins at the offset `base` of the file."""
-        size = len(chunk)
-        pos = 0
-        if self.state == _CLOSING:
-            self.state, pos = (_QUOTED, 1) if chunk[0] == _QUOTE else (_FIELD, 0)
-        while pos < size:
-            if self.state == _QUOTED:
-                pos = self._leave_quotes(chunk, pos)
-            elif self.state == _FIELD:
-                pos = self._scan_fields(chunk, pos, base)
-            else:
-                pos = self._start_row(chunk, pos, base)
-        self._last_byte = chunk[-1]
-
-    def _leave_quotes(self, chunk: bytes, pos: int) -> int:
-        quote = chunk.find(b'"', pos)
-        if quote < 0:
-            return len(chunk)
-        if quote + 1 == len(chunk):
-            self.state = _CLOSING
-            return len(chunk)
-        if chunk[quote + 1] == _QUOTE:
-            return quote + 2
-        self.state = _FIELD
-        return quote + 1
-
-    def _start_row(self, chunk: bytes, pos: int, base: int) -> int:
-        """Skips empty lines and lines of spaces, then notes where the row starts."""
-        byte = chunk[pos]
-        if byte in (_LF, _CR):
-            self.state = _START
-            return pos + 1
-        if byte == _SPACE:
-            if self.state == _START:
-                self.state, self._spaces_from = _SPACES, base + pos
-            return pos + 1
-        self.starts.append(self._spaces_from if self.state == _SPACES else base + pos)
-        if byte == _QUOTE and self.state == _START:
-            self.state = _QUOTED
-            return pos + 1
-        self.state = _FIELD
-        return pos
-
-    def _scan_fields(self, chunk: bytes, pos: int, base: int) -> int:  # noqa: C901 - one loop, as it is the hot one
-        """Goes on to the next quoted field or the next row that needs a closer look, over plain rows in one sweep."""
-        size = len(chunk)
-        find, add = chunk.find, self.starts.append
-        feed_at = quote = cr = -1
-        while True:
-            if feed_at < pos and (feed_at := find(b"\n", pos)) < 0:
-                feed_at = size
-            if cr < pos and (cr := find(b"\r", pos)) < 0:
-                cr = size
-            if quote < pos and (quote := find(b'"', pos)) < 0:
-                quote = size
-            end = min(feed_at, cr)
-            if quote < end:
-                pos = quote + 1
-                if (chunk[quote - 1] if quote else self._last_byte) == _TAB:
-                    self.state = _QUOTED
-                    while self.state == _QUOTED and pos < size:
-                        pos = self._leave_quotes(chunk, pos)
-                    if self.state != _FIELD:
-                        return pos
-            elif end == size:
-                return size
-            else:
-                pos = end + 2 if end == cr and feed_at == cr + 1 < size else end + 1
-                if pos == size or chunk[pos] in (_LF, _CR, _SPACE, _QUOTE):
-                    self.state = _START
-                    return pos
-                add(base + pos)
-
-
-def _split_quoted(raw: bytes) -> list[bytes]:
-    """Splits one row that has a double quote in it."""
-    fields: list[bytes] = []
-    size = len(raw)
-    tab = line_end = -1
-    pos = 0
-    while True:
-        text = b""
-        if pos < size and raw[pos] == _QUOTE:
-            start = pos + 1
-            close = raw.find(b'"', start)
-            while close >= 0 and raw[close + 1 : close + 2] == b'"':
-                close = raw.find(b'"', close + 2)
-            if close < 0:
-                close = size
-            text = raw[start:close].replace(b'""', b'"')
-            pos = min(close + 1, size)
-        if tab < pos and (tab := raw.find(b"\t", pos)) < 0:
-            tab = size
-        if line_end < pos:
-            line_end = _first_line_end(raw, pos)
-        end = min(tab, line_end)
-        rest = raw[pos:end]
-        fields.append(text + rest if text else rest)
-        if end == line_end:
-            return fields
-        pos = end + 1
-
-
-def _first_line_end(raw: bytes, pos: int) -> int:
-    feed = raw.find(b"\n", pos)
-    end = len(raw) if feed < 0 else feed
-    carriage = raw.find(b"\r", pos, end)
-    return end if carriage < 0 else carriage
-
-
-def _split(raw: bytes) -> list[bytes]:
-    if b'"' in raw:
-        return _split_quoted(raw)
-    if len(raw) < _LONG_ROW:
-        fields = raw.split(b"\t")
-        last = fields[-1]
-        fields[-1] = last[: _first_line_end(last, 0)]  # what separates rows can only stand in the last field
-        return fields
-    return list(_between_tabs(raw))
-
-
-def _between_tabs(raw: bytes) -> Iterator[bytes]:
-    """Yields the fields of a long row: find gets from tab to tab ten times as fast as bytes.split looks at each byte.
-
-    The last field, often the picture, is cut out once and without what separates rows.
-    """
-    start = 0
-    while (tab := raw.find(b"\t", start)) >= 0:
-        yield raw[start:tab]
-        start = tab + 1
-    end = len(raw)
-    while end > start and raw[end - 1] in (_LF, _CR, _SPACE):
-        end -= 1
-    yield raw[start : _first_line_end(raw, end)]
 
 
 class TsvFile:
@@ -217,7 +65,7 @@ class TsvFile:
         self.size, self.modified_ns = status.st_size, status.st_mtime_ns
         self._lock = threading.Lock()
         self._recent_lock = threading.Lock()
-        self._scanner = _Scanner()
+        self._scanner = Scanner()
         self._scanned = len(_BOM) if self._read(0, len(_BOM), check=False) == _BOM else 0
         self._recent: OrderedDict[int, Fields] = OrderedDict()
         self._recent_sizes: deque[int] = deque()
@@ -283,7 +131,7 @@ class TsvFile:
     def place(self, row: int, fields: Fields, column: int) -> tuple[int, int] | None:
         """Says where in a row that was read a field stands, as start and length; None where quotes hide it."""
         _, size = self._existing_span(row)
-        if size < _LONG_ROW or None in fields:
+        if size < LONG_ROW or None in fields:
             return None
         lengths = [len(field) for field in fields if field is not None]
         if sum(lengths) + len(lengths) != size:  # tabs between the fields and one line feed, nothing else
@@ -337,7 +185,7 @@ class TsvFile:
         self._scanned += len(chunk)
 
     def _check_end(self) -> None:
-        if self._scanner.state == _QUOTED:
+        if self._scanner.is_quoted:
             starts = self._scanner.starts
             what = "the header" if len(starts) == 1 else f"data row {len(starts) - 1}"
             raise DataError(
@@ -367,7 +215,7 @@ class TsvFile:
                 ) from err
         if len(raw) > _MOST_TABS and (tabs := raw.count(b"\t")) > _MOST_TABS:
             raise DataError(f"{self._name(row)} has {tabs:,} tabs, which no table of questions has")
-        fields: list[bytes | None] = list(_split(raw))
+        fields: list[bytes | None] = list(split_row(raw))
         if row < 0:
             return tuple(fields)
         width = len(self.columns)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eyechart.benchmarks import tsv
+from eyechart.benchmarks import tsv, tsv_rows
 from eyechart.benchmarks.tsv import TsvFile
 from eyechart.errors import DataError
 
@@ -87,7 +87,7 @@ def test_long_rows_are_split_as_short_ones_are(tmp_path, monkeypatch, body):
             return str(error)
 
     short = rows()
-    monkeypatch.setattr(tsv, "_LONG_ROW", 0)
+    monkeypatch.setattr(tsv_rows, "LONG_ROW", 0)
     long = rows()
     monkeypatch.undo()
     assert long == short
