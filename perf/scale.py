@@ -41,6 +41,7 @@ import anyio
 from eyechart.engine.config import load_tasks, read_environment, resolve_all
 from eyechart.engine.progress import RunProgress
 from eyechart.engine.run import run_plan
+from eyechart.engine.settled_heap import settled_heap
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -66,7 +67,8 @@ async def main():
     found.update(state=report.state, scored=entry.score.counts["scored"], run_dir=str(report.run_dir))
     print(json.dumps(found))
 
-anyio.run(main)
+with settled_heap():
+    anyio.run(main)
 """
 
 
