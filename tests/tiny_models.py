@@ -189,7 +189,8 @@ def _write_tokenizer(folder: Path, *, picture: str, video: str | None, kind: str
         f"{_START}{{{{ turn.role }}}}\n"
         "{% for part in turn.content %}"
         f"{{% if part.type == 'image' %}}{picture}{shown}{{% else %}}{{{{ part.text }}}}{{% endif %}}"
-        f"{{% endfor %}}{_STOP}\n{{% endfor %}}{_START}assistant\n"
+        f"{{% endfor %}}{_STOP}\n{{% endfor %}}"
+        f"{{% if add_generation_prompt %}}{_START}assistant\n{{% endif %}}"
     )
     return ids
 
