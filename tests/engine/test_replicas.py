@@ -280,8 +280,8 @@ class TestInVirtualTime(Runs):
 
 
 class TestInRealTime(Runs):
-    # The run lasts some three seconds, however fast the machine: the dead server is probed after one.
-    latency, rows, down_s = 0.06, 900, 0.3
+    # The run lasts some six seconds, however fast the machine: the dead server is probed after one, and after three.
+    latency, rows, down_s = 0.06, 1800, 0.3
 
     @pytest.fixture
     def anyio_backend(self) -> str:
