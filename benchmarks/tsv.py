@@ -34,7 +34,7 @@ _RECENT_ROWS: Final = 64
 _LONGEST_HEADER: Final = 1 << 20
 _LONGEST: Final = 1 << 30
 """Bytes of a row: more than any picture has that a model could be sent."""
-_MOST_TABS: Final = 100_000
+_MOST_COLUMNS: Final = 100_000
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -213,19 +213,24 @@ class TsvFile:
                     f"{self._name(row)} is not UTF-8 ({err.reason} at byte {err.start} of the row); "
                     "convert the file, e.g. with iconv -t UTF-8"
                 ) from err
-        if len(raw) > _MOST_TABS and (tabs := raw.count(b"\t")) > _MOST_TABS:
-            raise DataError(f"{self._name(row)} has {tabs:,} tabs, which no table of questions has")
-        fields: list[bytes | None] = list(split_row(raw))
+        width = _MOST_COLUMNS if row < 0 else len(self.columns)
+        fields: list[bytes | None] = [*split_row(raw, width + 1)]
+        if len(fields) > width:
+            self._fail_wide(raw, row)
         if row < 0:
             return tuple(fields)
-        width = len(self.columns)
-        if len(fields) > width:
-            raise DataError(
-                f"{self._name(row)} has {len(fields)} fields, the header has {width}: "
-                "put fields that contain tabs or line ends in double quotes"
-            )
         fields.extend([None] * (width - len(fields)))
         return tuple(fields)
+
+    def _fail_wide(self, raw: bytes, row: int) -> NoReturn:
+        if row < 0:
+            raise DataError(f"{self._name(row)} names more than {_MOST_COLUMNS:,} columns: it is no list of columns")
+        found = len(split_row(raw, _MOST_COLUMNS))
+        count = f"{found:,}" if found < _MOST_COLUMNS else f"{found:,} or more"
+        raise DataError(
+            f"{self._name(row)} has {count} fields, the header has {len(self.columns)}: "
+            "put fields that contain tabs or line ends in double quotes"
+        )
 
     def _name(self, row: int) -> str:
         return self.where(row) if row >= 0 else f"the header of {self.path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 __all__ = ["LONG_ROW", "Scanner", "split_row"]
@@ -109,9 +110,8 @@ class Scanner:
                 add(base + pos)
 
 
-def _split_quoted(raw: bytes) -> list[bytes]:
-    """Splits one row that has a double quote in it."""
-    fields: list[bytes] = []
+def _quoted_fields(raw: bytes) -> Iterator[bytes]:
+    """Yields the fields of one row that has a double quote in it."""
     size = len(raw)
     tab = line_end = -1
     pos = 0
@@ -132,9 +132,9 @@ def _split_quoted(raw: bytes) -> list[bytes]:
             line_end = _first_line_end(raw, pos)
         end = min(tab, line_end)
         rest = raw[pos:end]
-        fields.append(text + rest if text else rest)
+        yield text + rest if text else rest
         if end == line_end:
-            return fields
+            return
         pos = end + 1
 
 
@@ -145,16 +145,16 @@ def _first_line_end(raw: bytes, pos: int) -> int:
     return end if carriage < 0 else carriage
 
 
-def split_row(raw: bytes) -> list[bytes]:
-    """Returns the fields of a row, given with or without the line end behind it."""
+def split_row(raw: bytes, most: int | None = None) -> list[bytes]:
+    """Returns the fields of a row, `most` at most; what separates it from the next may be part of it."""
     if b'"' in raw:
-        return _split_quoted(raw)
+        return list(islice(_quoted_fields(raw), most))
     if len(raw) < LONG_ROW:
         fields = raw.split(b"\t")
         last = fields[-1]
         fields[-1] = last[: _first_line_end(last, 0)]  # what separates rows can only stand in the last field
-        return fields
-    return list(_between_tabs(raw))
+        return fields[:most]
+    return list(islice(_between_tabs(raw), most))
 
 
 def _between_tabs(raw: bytes) -> Iterator[bytes]:
