@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import gc
 import json
 import struct
 import zlib
@@ -69,6 +70,26 @@ async def run(task: dict[str, Any]) -> Report:
     report = await run_task_async(task, environ={})
     assert isinstance(report, Report)
     return report
+
+
+@pytest.mark.anyio
+async def test_answers_leave_no_cycles_behind(mock_server, task, tmp_path: Path) -> None:
+    """Each would hold its request, picture and all, until the collector comes; and that is told to come seldom."""
+    server = await mock_server(mode="fixed", text="A")
+
+    async def left_by(rows: int) -> int:
+        data = [str(write_choices(tmp_path / f"Rows{rows}.tsv", rows=rows))]
+        gc.collect()
+        gc.disable()
+        try:
+            await run(task(server, data=data))
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    await left_by(10)  # what is imported and made once
+    few, many = await left_by(20), await left_by(220)
+    assert many < few + 200
 
 
 @pytest.mark.anyio

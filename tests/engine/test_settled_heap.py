@@ -11,16 +11,29 @@ from eyechart.engine.settled_heap import settled_heap
 
 def test_what_was_there_before_is_left_alone_until_the_end() -> None:
     seen = []
+    before = gc.get_threshold()
 
     def fail() -> None:
         with settled_heap():
-            seen.append(gc.get_freeze_count())
+            seen.extend([gc.get_freeze_count(), gc.get_threshold()[0]])
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     assert seen[0] > 10_000
+    assert seen[1] >= 10_000
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == before
+
+
+def test_a_program_that_looks_less_often_still_is_not_made_to() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        with settled_heap():
+            assert gc.get_threshold()[0] == 50_000
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_new_garbage_is_collected_meanwhile() -> None:
