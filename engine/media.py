@@ -11,7 +11,6 @@ header before pixels are allocated.
 
 from __future__ import annotations
 
-import binascii
 import io
 import math
 import struct
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import PIL.Image
+import pybase64
 
 from ..errors import MediaError
 from ..messages import Image, InlineMedia, Message, Part, Video
@@ -204,14 +204,14 @@ def _prepared_image(image: Image, settings: MediaSettings, target: int) -> Inlin
 
 def _passed_on(image: Image, settings: MediaSettings, target: int) -> InlineMedia:
     """Sends the bytes as they are where that is right; the short way of nearly all pictures."""
-    text = sound_base64(_base64_of(image, settings.max_bytes))
-    seen = look(text)
+    text, raw = sound_base64(_base64_of(image, settings.max_bytes))
+    seen = look(raw)
     mime = seen.mime if seen.mime in _SENT_AS_THEY_ARE else None
     if seen.size is not None:
         _check_pixels(seen.size, settings.max_pixels)
         if mime is not None and seen.complete and settings.keeps(seen.size, len(text), target):
             return _inline(text, mime)
-    picture = _opened(binascii.a2b_base64(text), settings.max_pixels)
+    picture = _opened(raw, settings.max_pixels)
     if not settings.keeps(picture.size, len(text), target):
         return _inline(_scaled_jpeg(picture, settings, target), "image/jpeg")
     picture.load()
@@ -291,7 +291,7 @@ def _file(picture: PIL.Image.Image, file_format: str) -> bytes:
 
 
 def _text(picture: PIL.Image.Image, file_format: str) -> bytes:
-    return binascii.b2a_base64(_file(picture, file_format), newline=False)
+    return pybase64.b64encode(_file(picture, file_format))
 
 
 def _opened(raw: bytes, max_pixels: int) -> PIL.Image.Image:
@@ -320,12 +320,12 @@ def file_bytes(image: Image, max_bytes: int = MAX_BYTES) -> bytes:
     """
     if image.path is not None:
         return read_file(image.path, max_bytes)
-    return binascii.a2b_base64(sound_base64(_base64_of(image, max_bytes)))
+    return sound_base64(_base64_of(image, max_bytes))[1]
 
 
 def _base64_of(image: Image, max_bytes: int) -> bytes:
     if image.path is not None:
-        return binascii.b2a_base64(read_file(image.path, max_bytes), newline=False)
+        return pybase64.b64encode(read_file(image.path, max_bytes))
     text = image.base64 or b""
     if len(text) * 3 // 4 > max_bytes:
         raise ValueError(f"it is larger than {max_bytes} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol as Interface
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
+import pybase64
 import xxhash
 
 from ..errors import MediaError
@@ -135,7 +135,7 @@ def _inline(path: Path, max_bytes: int) -> InlineMedia:
         raise MediaError(f"video {path.name}: {error}") from None
     if not raw:
         raise MediaError(f"video {path.name}: it is empty")
-    text = binascii.b2a_base64(raw, newline=False)
+    text = pybase64.b64encode(raw)
     return InlineMedia("video", _MIMES.get(path.suffix.lower(), "video/mp4"), text, media_digest(text))
 
 

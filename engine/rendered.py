@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeAlias
 
 import orjson
+import pybase64
 
 from ..adapters.base import Model, Request
 from ..benchmarks.base import Benchmark
@@ -182,5 +183,5 @@ def _said(messages: Sequence[Message], names: Sequence[str]) -> list[Turn]:
 def _shown(name: str, mime: str, text: bytes) -> PictureShown:
     if not mime.startswith("image/"):
         return PictureShown(name, mime, None, None, len(text))
-    size = look(text).size or load_image(Image(name, base64=text)).size
+    size = look(pybase64.b64decode(text)).size or load_image(Image(name, base64=text)).size
     return PictureShown(name, mime, size[0], size[1], len(text))

@@ -1,8 +1,6 @@
-"""Looks at a picture without decoding it: is its base64 text sound, what is it, how large, and is its end there.
+"""Looks at a picture without decoding its pixels: is its base64 text sound, what is it, how large, has it an end.
 
-Only the few bytes that matter are decoded, wherever they stand in the text, so that a look costs tens of microseconds
-however large the picture is. Sizes follow the published formats: PNG (ISO 15948), JPEG (ITU-T T.81), GIF89a, WebP
-(RFC 9649), BMP.
+Sizes follow the published formats: PNG (ISO 15948), JPEG (ITU-T T.81), GIF89a, WebP (RFC 9649), BMP.
 """
 
 from __future__ import annotations
@@ -12,12 +10,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+import pybase64
+
 __all__ = ["Look", "look", "sound_base64"]
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _WHITE: Final = b" \t\r\n\v\f"
 _DATA_URL_HEAD: Final = 128
-_HEAD: Final = 48
 _TAIL: Final = 66
 _MAX_SEGMENTS: Final = 2000
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -40,21 +39,34 @@ class Look:
     complete: bool
 
 
-def sound_base64(text: bytes) -> bytes:
-    """Returns base64 text that is safe to put into a request: the same object when nothing is wrong with it.
+def sound_base64(text: bytes) -> tuple[bytes, bytes]:
+    """Returns base64 text that is safe to put into a request, and the bytes that it stands for.
 
-    White space and line breaks inside are dropped, and so is a leading ``data:...;base64,``.
+    White space and line breaks inside are dropped, and so is a leading ``data:...;base64,``; a text with nothing to be
+    dropped comes back as the same object.
 
     Raises:
         ValueError: the text is empty, holds a character that is not base64, or is cut short.
     """
-    if text.translate(None, _ALPHABET):
+    try:
+        raw = pybase64.b64decode(text, validate=True)
+    except binascii.Error:
         text = _tidied(text)
-        if strange := text.translate(None, _ALPHABET):
-            found = strange[:1].decode("latin-1")
-            raise ValueError(f"its base64 text holds {found!a}, which is no base64 character")
-    if not text:
+        raw = pybase64.b64decode(text, validate=True)
+    if not raw:
         raise ValueError("it is empty")
+    return text, raw
+
+
+def _tidied(text: bytes) -> bytes:
+    """Drops what may stand around base64 text, and says what is wrong with the rest."""
+    head, comma, rest = text[:_DATA_URL_HEAD].partition(b",")
+    if comma and head.lstrip().lower().startswith(b"data:"):
+        text = rest + text[_DATA_URL_HEAD:]
+    text = text.translate(None, _WHITE)
+    if strange := text.translate(None, _ALPHABET):
+        found = strange[:1].decode("latin-1")
+        raise ValueError(f"its base64 text holds {found!a}, which is no base64 character")
     if len(text) % 4:
         raise ValueError(f"its base64 text is cut short: {len(text)} characters are no multiple of 4")
     padding = text.find(b"=")
@@ -63,72 +75,57 @@ def sound_base64(text: bytes) -> bytes:
     return text
 
 
-def _tidied(text: bytes) -> bytes:
-    head, comma, rest = text[:_DATA_URL_HEAD].partition(b",")
-    if comma and head.lstrip().lower().startswith(b"data:"):
-        text = rest + text[_DATA_URL_HEAD:]
-    return text.translate(None, _WHITE)
-
-
-def look(text: bytes) -> Look:  # noqa: PLR0911 (one per format)
-    """Looks at a picture given as sound base64 text; decodes nothing but its edges."""
-    length = len(text) // 4 * 3 - text.count(b"=", -2)
-    head, tail = _slice(text, 0, _HEAD), _slice(text, max(0, length - _TAIL), length)
-    if head.startswith(b"\xff\xd8\xff"):
-        return Look("image/jpeg", _jpeg_size(text, length), b"\xff\xd9" in tail)
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Look("image/png", _unpacked(">II", head, 16), b"IEND" in tail)
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return Look("image/gif", _unpacked("<HH", head, 6), tail.rstrip(b"\0").endswith(b";"))
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return Look("image/webp", _webp_size(head), int.from_bytes(head[4:8], "little") + 8 <= length)
-    if head.startswith(b"BM"):
-        return Look("image/bmp", _bmp_size(head), complete=False)
-    if head.startswith((b"II*\0", b"MM\0*")):
+def look(raw: bytes) -> Look:  # noqa: PLR0911 (one per format)
+    """Looks at the first and last bytes of a picture's file."""
+    tail = raw[-_TAIL:]
+    if raw.startswith(b"\xff\xd8\xff"):
+        return Look("image/jpeg", _jpeg_size(raw), b"\xff\xd9" in tail)
+    if raw.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Look("image/png", _unpacked(">II", raw, 16), b"IEND" in tail)
+    if raw.startswith((b"GIF87a", b"GIF89a")):
+        return Look("image/gif", _unpacked("<HH", raw, 6), tail.rstrip(b"\0").endswith(b";"))
+    if raw.startswith(b"RIFF") and raw[8:12] == b"WEBP":
+        return Look("image/webp", _webp_size(raw), int.from_bytes(raw[4:8], "little") + 8 <= len(raw))
+    if raw.startswith(b"BM"):
+        return Look("image/bmp", _bmp_size(raw), complete=False)
+    if raw.startswith((b"II*\0", b"MM\0*")):
         return Look("image/tiff", None, complete=False)
     return Look(None, None, complete=False)
 
 
-def _slice(text: bytes, start: int, stop: int) -> bytes:
-    """Decodes the bytes from start to stop, which may lie beyond the end."""
-    first = start // 3
-    raw = binascii.a2b_base64(text[first * 4 : -(-stop // 3) * 4])
-    return raw[start - first * 3 : stop - first * 3]
-
-
-def _unpacked(layout: str, head: bytes, at: int) -> tuple[int, int] | None:
-    if len(head) < at + struct.calcsize(layout):
+def _unpacked(layout: str, raw: bytes, at: int) -> tuple[int, int] | None:
+    if len(raw) < at + struct.calcsize(layout):
         return None
-    width, height = struct.unpack_from(layout, head, at)
+    width, height = struct.unpack_from(layout, raw, at)
     return width, height
 
 
-def _bmp_size(head: bytes) -> tuple[int, int] | None:
-    old_header = head[14:18] == b"\x0c\0\0\0"
-    size = _unpacked("<HH" if old_header else "<ii", head, 18)
+def _bmp_size(raw: bytes) -> tuple[int, int] | None:
+    old_header = raw[14:18] == b"\x0c\0\0\0"
+    size = _unpacked("<HH" if old_header else "<ii", raw, 18)
     return size and (abs(size[0]), abs(size[1]))
 
 
-def _webp_size(head: bytes) -> tuple[int, int] | None:
-    kind = head[12:16]
-    if len(head) < 30:  # noqa: PLR2004 (the longest of the three headers)
+def _webp_size(raw: bytes) -> tuple[int, int] | None:
+    kind = raw[12:16]
+    if len(raw) < 30:  # noqa: PLR2004 (the longest of the three headers)
         return None
     if kind == b"VP8X":
-        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+        return int.from_bytes(raw[24:27], "little") + 1, int.from_bytes(raw[27:30], "little") + 1
     if kind == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
+        bits = int.from_bytes(raw[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if kind == b"VP8 ":
-        size = _unpacked("<HH", head, 26)
+        size = _unpacked("<HH", raw, 26)
         return size and (size[0] & 0x3FFF, size[1] & 0x3FFF)
     return None
 
 
-def _jpeg_size(text: bytes, length: int) -> tuple[int, int] | None:
+def _jpeg_size(raw: bytes) -> tuple[int, int] | None:
     """Walks from segment to segment to the start of frame; gives up after many segments or at anything odd."""
     at = 2
     for _ in range(_MAX_SEGMENTS):
-        segment = _slice(text, at, min(at + 9, length))
+        segment = raw[at : at + 9]
         if len(segment) < 4 or segment[0] != 0xFF or segment[1] in _END_OR_SCAN:  # noqa: PLR2004 (marker and length)
             return None
         marker = segment[1]

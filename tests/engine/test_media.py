@@ -89,12 +89,12 @@ def test_bytes_go_out_as_they_came(kind: str, mode: str, mime: str) -> None:
 def test_the_header_gives_the_size(kind: str, lossless: bool) -> None:
     options: dict[str, Any] = {"lossless": True} if lossless else {}
     raw = file_of((321, 77), kind=kind, **options)
-    assert look(base64.b64encode(raw)).size == (321, 77)
+    assert look(raw).size == (321, 77)
 
 
 def test_a_long_jpeg_header_is_walked() -> None:
     raw = file_of((321, 77), kind="JPEG", icc_profile=bytes(200_000), exif=bytes(60_000), progressive=True)
-    seen = look(base64.b64encode(raw))
+    seen = look(raw)
     assert seen.size == (321, 77)
     assert seen.complete
 
@@ -111,7 +111,7 @@ def test_base64_with_line_breaks_or_as_data_url_is_tidied() -> None:
     raw = file_of()
     text = base64.b64encode(raw)
     for written in (base64.encodebytes(raw), b"data:image/png;base64," + text, b" " + text + b"\r\n"):
-        assert sound_base64(written) == text
+        assert sound_base64(written) == (text, raw)
 
 
 @pytest.mark.parametrize(
@@ -340,8 +340,8 @@ def test_damaged_files_are_shown_or_refused(raw: bytes, data: st.DataObject, usi
 @given(st.binary(max_size=300))
 def test_any_text_is_sound_or_refused(text: bytes) -> None:
     try:
-        sound = sound_base64(text)
+        sound, raw = sound_base64(text)
     except ValueError:
         return
-    assert base64.b64decode(sound, validate=True)
-    assert look(sound).mime is None or look(sound).mime.startswith("image/")
+    assert base64.b64decode(sound, validate=True) == raw
+    assert look(raw).mime is None or look(raw).mime.startswith("image/")
