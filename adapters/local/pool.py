@@ -89,7 +89,7 @@ class Pool:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What workers told of themselves, how many there are, and the seconds that they spent on what."""
+        """What workers told of themselves, and the seconds that they spent on what."""
         return {**self._about, "seconds": {name: round(spent, 1) for name, spent in self._spent.items()}}
 
     @property
@@ -118,9 +118,10 @@ class Pool:
         self._deal()
         try:
             return await question.answer
-        finally:
-            if question in self._queue:  # nobody waits for it any more
+        except asyncio.CancelledError:  # nobody waits for it any more
+            if question in self._queue:
                 self._queue.remove(question)
+            raise
 
     async def aclose(self) -> None:
         """Ends all workers; who waits for an answer is told so."""

@@ -86,47 +86,25 @@ class Worker:
             An answer for each question, and how many of them fitted into memory at a time.
         """
         good = [question for question in batch.questions if isinstance(question, list)]
-        fitted = len(batch.questions)
-        answers: list[Answer] = []
-        if good and batch.prepared is not None:
-            try:
-                answers = self._model.answer(batch.prepared)
-            except OutOfMemory as error:
-                answers, fitted = self._in_halves(good, error)
-            except MODEL_FAULTS:
-                answers = self._one_by_one(good)
-        elif good:
-            answers = self._one_by_one(good)
+        answers, fitted = self._answer(good, batch.prepared) if good else ([], 0)
         left = iter(answers)
-        return [next(left) if isinstance(question, list) else question for question in batch.questions], fitted
+        told = [next(left) if isinstance(question, list) else question for question in batch.questions]
+        return told, len(told) if fitted == len(good) else fitted
 
-    def _in_halves(self, questions: list[list[Turn]], error: OutOfMemory) -> tuple[list[Answer], int]:
-        if len(questions) == 1:
-            return [{"failure": str(error), "kind": "BadRequest"}], 1
-        half = len(questions) // 2
-        answers: list[Answer] = []
-        fitted = half
-        for part in (questions[:half], questions[half:]):
-            try:
-                answers += self._model.answer(self._model.prepare(part))
-            except OutOfMemory as again:
-                more, less = self._in_halves(part, again)
-                answers += more
-                fitted = min(fitted, less)
-            except (Refused, *MODEL_FAULTS):
-                answers += self._one_by_one(part)
-        return answers, fitted
-
-    def _one_by_one(self, questions: Sequence[list[Turn]]) -> list[Answer]:
-        answers: list[Answer] = []
-        for question in questions:
-            try:
-                answers += self._model.answer(self._model.prepare([question]))
-            except OutOfMemory as error:
-                answers.append({"failure": str(error), "kind": "BadRequest"})
-            except (Refused, *MODEL_FAULTS) as error:
-                answers.append(failure(error))
-        return answers
+    def _answer(self, questions: Sequence[list[Turn]], prepared: Any = None) -> tuple[list[Answer], int]:
+        """Answers questions together; in halves where memory runs out, one by one where one of them is at fault."""
+        size = len(questions)
+        try:
+            return self._model.answer(self._model.prepare(questions) if prepared is None else prepared), size
+        except OutOfMemory as error:
+            if size == 1:
+                return [{"failure": str(error), "kind": "BadRequest"}], 1
+            halves = [self._answer(questions[: size // 2]), self._answer(questions[size // 2 :])]
+            return [answer for answers, _ in halves for answer in answers], min(fitted for _, fitted in halves)
+        except (Refused, *MODEL_FAULTS) as error:
+            if size == 1:
+                return [failure(error)], 1
+            return [answer for question in questions for answer in self._answer([question])[0]], size
 
 
 def load(settings: LocalSettings, device: str | None) -> Model:
@@ -177,32 +155,32 @@ def _seen(settings: LocalSettings) -> dict[str, Any]:
 
 
 def _serve(worker: Worker, incoming: queue.SimpleQueue[tuple[int, list[bytes]]], replies: BinaryIO) -> None:
-    prepared: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
-    threading.Thread(target=_prepare_all, args=(worker, incoming, prepared), daemon=True).start()
+    prepared: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+    preparing = threading.Thread(target=_prepare_all, args=(worker, incoming, prepared), daemon=True)
+    preparing.start()
     idle_since = time.perf_counter()
-    while True:
-        batch = prepared.get()
-        if isinstance(batch, BaseException):
-            raise batch
+    while (batch := prepared.get()) is not None:
         began = time.perf_counter()
         answers, fitted = worker.answer(batch)
         ended = time.perf_counter()
         seconds = {"waiting": began - idle_since, "preparing": batch.prepare_s, "computing": ended - began}
         idle_since = ended
         _send(replies, {"done": batch.number, "replies": answers, "fitted": fitted, "seconds": seconds})
+    preparing.join()  # so that what it says of its end is the process's last word
+    sys.exit(1)
 
 
 def _prepare_all(
     worker: Worker,
     incoming: queue.SimpleQueue[tuple[int, list[bytes]]],
-    prepared: queue.SimpleQueue[Batch | BaseException],
+    prepared: queue.SimpleQueue[Batch | None],
 ) -> None:
-    while True:
-        number, bodies = incoming.get()
-        try:
-            prepared.put(worker.prepare(number, bodies))
-        except BaseException as error:  # noqa: BLE001  (raised again in the main thread, which ends the process)
-            prepared.put(error)
+    """Prepares batches for ever; what ends that, a defect in a model's code, ends the process."""
+    try:
+        while True:
+            prepared.put(worker.prepare(*incoming.get()))
+    finally:
+        prepared.put(None)
 
 
 def _listen(incoming: queue.SimpleQueue[tuple[int, list[bytes]]]) -> None:
