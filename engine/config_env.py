@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from ..adapters.secrets import names_secret
 from ..benchmarks.data_root import default_data_root
 from ..errors import ConfigError
 
@@ -25,7 +26,6 @@ _WITHOUT_EFFECT: Final = {
     "LMDEPLOY_API_BASE": "set base_url instead",
     "BOYUE": "set api_base instead",
 }
-_SECRETS: Final = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _OF_THE_HUB: Final = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MODELSCOPE_API_TOKEN"})
 _OF_CHILDREN: Final = (
     "DYLD_",
@@ -114,7 +114,7 @@ def worker_environment() -> dict[str, str]:
 
     The hub's own token stays: it is theirs to fetch models with.
     """
-    return {name: text for name, text in os.environ.items() if name in _OF_THE_HUB or not name.endswith(_SECRETS)}
+    return {name: text for name, text in os.environ.items() if name in _OF_THE_HUB or not names_secret(name)}
 
 
 def _secret(values: Mapping[str, str], name: str) -> SecretStr | None:
