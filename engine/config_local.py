@@ -7,14 +7,14 @@ from pathlib import Path as File
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from ..adapters.local.checkpoint import is_folder
 from ..adapters.local.names import LOCAL, TRANSFORMERS
 from ..adapters.local.settings import Devices, Dtype, Generation, LocalSettings
 from .config_data import folder
 from .config_problems import Path, Problem, closest, field_names, refuse, shown
-from .config_types import Amount, Base, Count, JsonObject, Nproc, PathText, Seconds, Word
+from .config_types import Amount, Base, Count, JsonObject, Nproc, PathText, Pixels, Seconds, Word
 
 __all__ = ["LocalEntry", "is_local", "local_problems", "local_settings"]
 
@@ -105,10 +105,10 @@ class LocalEntry(Base):
         description="With a temperature: the same seed and prompt give the same answer, whatever runs beside it.",
     )
     system_prompt: str | None = Field(None, description="Sent as a system message before every question.")
-    img_size: int = Field(
+    img_size: Pixels = Field(
         -1, description="Longest edge in pixels that pictures are shrunk to; -1 shows them as they are."
     )
-    total_img_size: int = Field(-1, description="As for served models.")
+    total_img_size: Pixels = Field(-1, description="As for served models.")
     max_file_size: Count = Field(1_000_000_000, description="As for served models.")
     video_llm: bool = Field(False, description="Show whole videos instead of frames, where the model takes them.")
     nproc: Nproc | None = Field(
@@ -123,23 +123,6 @@ class LocalEntry(Base):
         "`eval_config.timeout`, else 1800.",
     )
     verbose: bool = Field(False, description="Accepted without effect: every answer is in predictions.jsonl.")
-
-    @property
-    def key(self) -> None:
-        """There is none: as for served models, for whoever looks at all of them."""
-        return
-
-    @property
-    def extra(self) -> Mapping[str, Any]:
-        """Fields of requests: none."""
-        return {}
-
-    @field_validator("img_size", "total_img_size")
-    @classmethod
-    def _pixels(cls, value: int) -> int:
-        if value != -1 and not 0 < value < 2**31:
-            raise refuse(f"given {value if abs(value) < 2**31 else 'too large a number'}, expected -1 or at least 1")
-        return value
 
     @model_validator(mode="after")
     def _whole(self) -> LocalEntry:
@@ -156,7 +139,7 @@ class LocalEntry(Base):
 
     @property
     def path(self) -> str:
-        """Folder, absolute, or name on the hub."""
+        """Folder, or name on the hub."""
         path = self.model_path or LOCAL[self.name].home
         assert path is not None
         return str(folder(path)) if is_folder(path) else path

@@ -18,6 +18,7 @@ from .config_types import (
     Count,
     JsonObject,
     Nproc,
+    Pixels,
     Rate,
     Seconds,
     Secret,
@@ -81,14 +82,14 @@ class ModelEntry(Base):
         2048, description="Longest answer in tokens, reasoning included; `null` leaves it to the server."
     )
     system_prompt: str | None = Field(None, description="Sent as a system message before every question.")
-    img_size: int = Field(
+    img_size: Pixels = Field(
         -1,
         description="Longest edge in pixels that pictures are shrunk to; -1 sends them as they are.",
     )
     img_detail: Literal["low", "high", "auto"] = Field(
         "high", description="`detail` of every picture, for servers that read it."
     )
-    total_img_size: int = Field(
+    total_img_size: Pixels = Field(
         -1,
         description="When positive, `img_size` is divided by the square root of the number of pictures of a question "
         "(as in the reference, the value itself plays no part).",
@@ -172,13 +173,6 @@ class ModelEntry(Base):
     def _named(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and "name" in info.data:
             raise refuse("is missing, expected the model's name at the server")
-        return value
-
-    @field_validator("img_size", "total_img_size")
-    @classmethod
-    def _pixels(cls, value: int) -> int:
-        if value != -1 and not 0 < value < 2**31:
-            raise refuse(f"given {value if abs(value) < 2**31 else 'too large a number'}, expected -1 or at least 1")
         return value
 
     @property

@@ -65,11 +65,13 @@ def _judges(config: EvalConfig) -> Iterator[tuple[str, JudgeFields]]:
 
 
 def _of_entry(entry: ModelEntry | LocalEntry | JudgeFields, path: str, default: int | str | None) -> Iterator[str]:
-    if entry.nproc_max is not None and (entry.nproc or default) != "auto":
-        yield f"{path}.nproc_max has no effect: nproc is not auto"
     nproc = entry.nproc or default
-    if isinstance(entry, LocalEntry) and isinstance(nproc, int) and nproc < entry.batch_size:
-        yield f"{path}.batch_size: batches have at most {nproc} questions, for nproc lets no more wait"
+    if entry.nproc_max is not None and nproc != "auto":
+        yield f"{path}.nproc_max has no effect: nproc is not auto"
+    if isinstance(entry, LocalEntry):
+        if isinstance(nproc, int) and nproc < entry.batch_size:
+            yield f"{path}.batch_size: batches have at most {nproc} questions, for nproc lets no more wait"
+        return
     if entry.extra.get("n", 1) != 1:
         yield f"{path}.n: only the first of the choices is kept"
     if entry.key is not None and entry.key.get_secret_value().startswith("$"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -130,6 +130,24 @@ def _data_notes(config: EvalConfig) -> list[str]:
     ]
 
 
+class _Pictures(TypedDict):
+    """How pictures are shown, by the names of `ModelSpec`."""
+
+    img_size: int
+    total_img_size: int
+    max_file_size: int
+    min_image_edge: int
+
+
+def _pictures(entry: ModelEntry | LocalEntry, environment: Environment, protocol: Protocol) -> _Pictures:
+    return {
+        "img_size": entry.img_size,
+        "total_img_size": entry.total_img_size,
+        "max_file_size": _max_file_size(entry.max_file_size, environment, protocol),
+        "min_image_edge": _min_edge(environment, protocol),
+    }
+
+
 def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, protocol: Protocol) -> ModelSpec:
     assert entry.type is not None
     given = entry.api_base or environment.openai_base or ""
@@ -145,10 +163,7 @@ def _served(entry: ModelEntry, config: EvalConfig, environment: Environment, pro
         max_tokens=entry.max_tokens,
         extra=entry.extra,
         system_prompt=entry.system_prompt,
-        img_size=entry.img_size,
-        total_img_size=entry.total_img_size,
-        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
-        min_image_edge=_min_edge(environment, protocol),
+        **_pictures(entry, environment, protocol),
         img_detail=entry.img_detail,
         timeout_s=entry.timeout or config.timeout or _TIMEOUT_S,
         connect_timeout_s=entry.connect_timeout or config.connect_timeout,
@@ -175,10 +190,7 @@ def _embedded(entry: ModelEntry, config: EvalConfig, environment: Environment, p
         max_tokens=None,
         extra={},
         system_prompt=None,
-        img_size=entry.img_size,
-        total_img_size=entry.total_img_size,
-        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
-        min_image_edge=_min_edge(environment, protocol),
+        **_pictures(entry, environment, protocol),
         img_detail="auto",
         timeout_s=_TIMEOUT_S,
         connect_timeout_s=config.connect_timeout,
@@ -202,10 +214,7 @@ def _local(entry: LocalEntry, config: EvalConfig, environment: Environment, prot
         max_tokens=settings.generation.max_new_tokens,
         extra={},
         system_prompt=entry.system_prompt,
-        img_size=entry.img_size,
-        total_img_size=entry.total_img_size,
-        max_file_size=_max_file_size(entry.max_file_size, environment, protocol),
-        min_image_edge=_min_edge(environment, protocol),
+        **_pictures(entry, environment, protocol),
         img_detail="auto",
         timeout_s=settings.patience_s,
         connect_timeout_s=config.connect_timeout,

@@ -22,6 +22,7 @@ __all__ = [
     "JsonObject",
     "Nproc",
     "PathText",
+    "Pixels",
     "Rate",
     "Seconds",
     "Secret",
@@ -99,6 +100,12 @@ def _addresses(value: object) -> object:
         if address.rstrip("/") in (other.rstrip("/") for other in value[:position]):
             raise refuse(f"the address at [{position}] is there twice")
     return value if len(value) > 1 else value[0]
+
+
+def _pixels(value: int) -> int:
+    if value != -1 and not 0 < value < 2**31:
+        raise refuse(f"given {value if abs(value) < 2**31 else 'too large a number'}, expected -1 or at least 1")
+    return value
 
 
 def _nproc(value: object) -> object:
@@ -199,6 +206,7 @@ Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Word: TypeAlias = Annotated[str, AfterValidator(_word)]
 PathText: TypeAlias = Annotated[str, AfterValidator(_word)]
+Pixels: TypeAlias = Annotated[int, AfterValidator(_pixels)]
 Url: TypeAlias = Annotated[str, AfterValidator(_url)]
 Addresses: TypeAlias = Annotated[str | list[str], BeforeValidator(_addresses)]
 Secret: TypeAlias = Annotated[SecretStr, AfterValidator(_header_safe)]
