@@ -139,10 +139,10 @@ class LocalEntry(Base):
 
     @property
     def path(self) -> str:
-        """Folder, or name on the hub."""
+        """Folder, absolute, or name on the hub."""
         path = self.model_path or LOCAL[self.name].home
         assert path is not None
-        return str(folder(path)) if is_folder(path) else path
+        return str(folder(path).absolute()) if is_folder(path) else path
 
     @property
     def filed_under(self) -> str:

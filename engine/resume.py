@@ -11,6 +11,8 @@ from ..errors import ConfigError
 from .config import Environment, RunPlan, apply_overrides, load_tasks, resolve
 from .config_cli import with_judge_options
 from .config_data import folder, is_path
+from .config_local import is_local
+from .config_plan import ModelSpec
 from .resume_judges import is_judges_key, is_judges_secret, kept_judges, lacks, writable
 from .run_folder import read_manifest
 
@@ -30,11 +32,16 @@ def kept_config(plan: RunPlan) -> dict[str, Any]:
     evaluation["data_root"] = str(plan.data_root.absolute())
     if "base_url" not in evaluation:
         evaluation["model"] = [
-            entry if "api_base" in entry or not writable(spec.url) else {**entry, "api_base": spec.url}
-            for entry, spec in zip(evaluation["model"], plan.models, strict=True)
+            _kept_model(entry, spec) for entry, spec in zip(evaluation["model"], plan.models, strict=True)
         ]
     evaluation = kept_judges(evaluation, config, plan.judges)
     return {**config, "work_dir": str(plan.work_dir.absolute()), "eval_config": evaluation}
+
+
+def _kept_model(entry: Mapping[str, Any], spec: ModelSpec) -> Mapping[str, Any]:
+    if spec.local is not None:
+        return {**entry, "model_path": spec.local.model_path}
+    return entry if "api_base" in entry or not writable(spec.url) else {**entry, "api_base": spec.url}
 
 
 def kept_fields(plan: RunPlan, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +132,9 @@ def _give_key(evaluation: dict[str, Any], key: str) -> None:
     if "base_url" in evaluation:
         evaluation["key"] = key
     elif isinstance(models, list):
-        evaluation["model"] = [{**entry, "key": key} if isinstance(entry, dict) else entry for entry in models]
+        evaluation["model"] = [
+            {**entry, "key": key} if isinstance(entry, dict) and not is_local(entry) else entry for entry in models
+        ]
 
 
 def _missing_secrets(manifest: Mapping[str, Any], plan: RunPlan, given: frozenset[str]) -> Iterator[str]:

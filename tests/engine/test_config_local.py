@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from eyechart.engine.config import load_tasks, read_environment, resolve, task_from_options
 from eyechart.engine.config_plan import ModelSpec
+from eyechart.engine.resume import kept_fields, plan_of_run
 from eyechart.errors import ConfigError
 
 
@@ -53,6 +55,31 @@ def test_names_of_the_reference_have_a_home():
 def test_a_name_behind_base_url_is_the_server_s():
     (spec,) = specs("Qwen2.5-VL-7B-Instruct", base_url="http://localhost:1/v1")
     assert (spec.style, spec.model) == ("lmdeploy", "Qwen2.5-VL-7B-Instruct")
+
+
+def test_a_folder_is_the_same_whichever_way_it_is_written(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path)
+    relative, absolute = (
+        specs({"name": "transformers", "model_path": path})[0] for path in ("./m", str(tmp_path / "m"))
+    )
+    assert relative.determines() == absolute.determines()
+    assert relative.local is not None
+    assert relative.local.model_path == str(tmp_path / "m")
+
+
+def test_a_run_keeps_where_the_model_lies_and_no_key_for_it(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path)
+    task = {"eval_config": {"model": [{"name": "transformers", "model_path": "./m"}], "data": ["MMStar"]}}
+    plan = resolve(load_tasks(task)[0], read_environment({}))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text(json.dumps(kept_fields(plan, {})))
+    monkeypatch.chdir("/")
+    again, notes = plan_of_run(tmp_path / "run", read_environment({}), key="sk-1")
+    assert again.digest == plan.digest
+    assert again.models[0].local == plan.models[0].local
+    assert notes == []
 
 
 def test_every_field_arrives():
