@@ -12,22 +12,19 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 import transformers
 
-from .answerer import MODEL_FAULTS, Answer, Fatal, Model
+from .answerer import Answer, Fatal, Model
 from .bodies import Clip, Picture, Refused, Turn, Words
-from .checkpoint import is_folder
-from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
+from .devices import is_out_of_memory, out_of_memory
+from .loading import Origin, load_model
 from .sampling import seed_of
 from .settings import LocalSettings
-from .torchvision_operators import import_torchvision
 
 __all__ = ["ChatModel", "load_chat_model"]
-
-_METHODS: Final = (("tokenizer", "from_list_format"), ("model", "chat"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,39 +148,16 @@ def load_chat_model(settings: LocalSettings, device: str | None) -> Model:
     Raises:
         Fatal: it cannot be loaded, or has no method ``chat``.
     """
-    place = place_of(settings, device)
-    operators = import_torchvision()
-    transformers.utils.logging.set_verbosity_error()
-    path = settings.model_path
-    source: dict[str, Any] = {"trust_remote_code": settings.trust_remote_code}
-    if is_folder(path):
-        path = str(Path(path).expanduser())
-        source["local_files_only"] = True
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path, **source)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch_dtype(settings, place.device), device_map=settings.device_map or place.device, **source
-        ).eval()
-    except (*MODEL_FAULTS, ImportError) as error:
-        if "trust_remote_code" in str(error):
+    return load_model(settings, device, _load, ChatModel)
+
+
+def _load(origin: Origin) -> tuple[Any, Any]:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(origin.path, **origin.options)
+    model = transformers.AutoModelForCausalLM.from_pretrained(origin.path, **origin.options, **origin.weights)
+    for kind, part, method in (("tokenizer", tokenizer, "from_list_format"), ("model", model, "chat")):
+        if not callable(getattr(part, method, None)):
             raise Fatal(
-                f"{settings.model_path}: it needs program code from its folder; say trust_remote_code: true if you "
-                "trust it"
-            ) from None
-        said = " ".join(str(error).split())[:300]
-        raise Fatal(f"{settings.model_path}: it cannot be loaded: {type(error).__name__}: {said}") from None
-    parts = {"tokenizer": tokenizer, "model": model}
-    for part, method in _METHODS:
-        if not callable(getattr(parts[part], method, None)):
-            raise Fatal(
-                f"{settings.model_path}: its {part} has no method {method}, so it is no model of the kind of "
-                "Qwen-VL-Chat; name: transformers is for others"
+                f"{origin.path}: its {kind} has no method {method}, so it is no model of the kind of Qwen-VL-Chat; "
+                "name: transformers is for others"
             )
-    about = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "architecture": type(model).__name__,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "torchvision_operators": "stand-ins" if operators is not None else "compiled",
-    }
-    return Model(ChatModel(settings, tokenizer, model, place.device), place.device, place.more, about, place.notes)
+    return tokenizer, model

@@ -5,26 +5,25 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 import jinja2
 import torch
 import transformers
-from safetensors import SafetensorError
 
-from .answerer import MODEL_FAULTS, Answer, Fatal, Model
+from .answerer import Answer, Fatal, Model
 from .bodies import Clip, Picture, Refused, Turn, Words, kind_of
-from .checkpoint import is_folder
 from .clips import frames_of
-from .devices import is_out_of_memory, out_of_memory, place_of, torch_dtype
+from .devices import is_out_of_memory, out_of_memory
+from .loading import Origin, load_model, short
 from .sampling import drawing, seed_of
 from .settings import LocalSettings
-from .torchvision_operators import import_torchvision
 
 __all__ = ["TransformersModel", "load_transformers_model"]
 
 _SAMPLING: Final = ("num_frames", "fps")
+_UNKNOWN: Final = ("Unrecognized configuration class", "model type", "Unrecognized model")
 _SERVE: Final = "serve it (vLLM, LMDeploy, ms-swift) and give its address by api_base"
 
 
@@ -203,73 +202,25 @@ def load_transformers_model(settings: LocalSettings, device: str | None) -> Mode
     Raises:
         Fatal: it cannot be loaded; the text says what to do.
     """
-    place = place_of(settings, device)
-    operators = import_torchvision()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    return load_model(settings, device, partial(_load, settings), TransformersModel)
+
+
+def _load(settings: LocalSettings, origin: Origin) -> tuple[Any, Any]:
     try:
-        processor, model = _load(settings, place.device)
-    except _FAULTS as error:
-        if is_out_of_memory(error):
+        processor = transformers.AutoProcessor.from_pretrained(origin.path, **origin.options, **settings.processor)
+        model, found = transformers.AutoModelForImageTextToText.from_pretrained(
+            origin.path, output_loading_info=True, **origin.options, **origin.weights
+        )
+    except ValueError as error:
+        if "trust_remote_code" not in str(error) and any(sign in str(error) for sign in _UNKNOWN):
+            version = transformers.__version__
             raise Fatal(
-                f"{settings.model_path} does not fit into the memory of {place.device}: {_short(error)}. Use "
-                "dtype: bfloat16, a smaller model, or device_map: auto to spread it over several devices"
+                f"{origin.path}: transformers {version} does not serve this architecture; {_SERVE}. ({short(error)})"
             ) from None
-        raise Fatal(_said(settings, error)) from None
-    about = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "architecture": type(model).__name__,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "attention": getattr(model.config, "_attn_implementation", None),
-        "torchvision_operators": "stand-ins" if operators is not None else "compiled",
-    }
-    device = str(model.device) if settings.device_map else place.device
-    return Model(TransformersModel(settings, processor, model, device), place.device, place.more, about, place.notes)
-
-
-_FAULTS: Final = (*MODEL_FAULTS, ImportError, SafetensorError)
-
-
-def _load(settings: LocalSettings, device: str) -> tuple[Any, Any]:
-    source = {"trust_remote_code": settings.trust_remote_code}
-    path = settings.model_path
-    if is_folder(path):
-        path = str(Path(path).expanduser())
-        source["local_files_only"] = True
-    processor = transformers.AutoProcessor.from_pretrained(path, **source, **settings.processor)
-    more = {} if settings.attn_implementation is None else {"attn_implementation": settings.attn_implementation}
-    model, found = transformers.AutoModelForImageTextToText.from_pretrained(
-        path,
-        dtype=torch_dtype(settings, device),
-        device_map=settings.device_map or device,
-        output_loading_info=True,
-        **source,
-        **more,
-    )
+        raise
     if missing := sorted(found["missing_keys"]):
         raise Fatal(
-            f"{settings.model_path}: {len(missing)} weights are in none of its files, first {missing[0]}; they would "
-            "be random numbers. Copy the model again"
+            f"{origin.path}: {len(missing)} weights are in none of its files, first {missing[0]}; they would be random "
+            "numbers. Copy the model again"
         )
-    return processor, model.eval()
-
-
-def _said(settings: LocalSettings, error: BaseException) -> str:
-    """Says in plain words why a model cannot be loaded."""
-    path, text = settings.model_path, _short(error)
-    if isinstance(error, SafetensorError):
-        return f"{path}: its weights are damaged ({text}); copy the model again"
-    if "trust_remote_code" in str(error):
-        return f"{path}: it needs program code from its folder; say trust_remote_code: true if you trust it"
-    if "Unrecognized configuration class" in text or "model type" in text or "Unrecognized model" in text:
-        return f"{path}: transformers {transformers.__version__} does not serve this architecture; {_SERVE}. ({text})"
-    if isinstance(error, ImportError):
-        return f"{path}: it needs a package that is not installed: {text}"
-    if not is_folder(path) and isinstance(error, OSError):
-        return f"{path}: there is no such folder, and it could not be had from the hub: {text}"
-    return f"{path}: it cannot be loaded: {type(error).__name__}: {text}"
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return processor, model
