@@ -9,12 +9,13 @@ import os
 import socket
 import ssl
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
+from serving import Handler, serving
 
 from eyechart.adapters.base import Model
 from eyechart.adapters.errors_transport import explain
@@ -35,7 +36,6 @@ from eyechart.messages import InlineMedia, Message, Text
 from eyechart.records import Reply, Usage
 
 pytestmark = pytest.mark.anyio
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ANSWER = {
     "choices": [{"message": {"content": " A"}, "finish_reason": "stop"}],
@@ -43,21 +43,6 @@ ANSWER = {
 }
 KEY = "sk-very-secret-0123456789"
 HELLO = [Message("user", (Text("hello"),))]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    """Serves every path with one handler; gives the server's address."""
-    app = web.Application(client_max_size=64 * 2**20)
-    app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield runner.addresses[0] and f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -27,9 +27,11 @@ async def test_it_ends_what_takes_longer() -> None:
 
 @pytest.mark.virtual_time
 async def test_what_ends_in_time_is_not_ended_later() -> None:
+    started = anyio.current_time()
     async with TimeLimit(30.0):
         await anyio.sleep(29.0)
     await anyio.sleep(60.0)
+    assert anyio.current_time() - started == pytest.approx(89.0)
 
 
 @pytest.mark.virtual_time

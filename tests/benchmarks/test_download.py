@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 import pytest
 from aiohttp import web
+from serving import serving
 
 from eyechart.benchmarks import download, download_part
 from eyechart.benchmarks.catalog import CatalogEntry, catalog
@@ -62,16 +63,8 @@ class Site:
 @pytest.fixture
 async def site(anyio_backend):
     site = Site()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", site.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    listener = web.TCPSite(runner, "127.0.0.1", 0)
-    await listener.start()
-    port = runner.addresses[0][1]
-    site.url = f"http://127.0.0.1:{port}"
-    yield site
-    await runner.cleanup()
+    async with serving(site.answer) as site.url:
+        yield site
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import anyio
 import pytest
 from aiohttp import web
 from anyio import to_thread
+from serving import serving
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +24,6 @@ CANARIES = {
 }
 VARIABLES = ("EYECHART_API_KEY", "EYECHART_JUDGE_KEY", "OPENAI_API_KEY", "LMDEPLOY_API_KEY")
 INPUTS = {"task.yaml", "task.json", "data"}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def task(model_url, judge_url, **fields):
@@ -60,19 +58,6 @@ def leaks(home, *texts):
         forms = {canary, quote(canary, safe=""), json.dumps(canary)[1:-1]}
         found += [(name, place) for place, content in seen.items() if any(form.encode() in content for form in forms)]
     return found
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application(client_max_size=64 * 2**20)
-    app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/chat/completions"
-    finally:
-        await runner.cleanup()
 
 
 async def echo(request):
@@ -126,7 +111,8 @@ async def test_a_good_run_and_all_that_is_done_with_it(eyechart, mock_server, ho
 
 @pytest.mark.parametrize("handler", [refuses, fails, denies, says_nonsense, redirects])
 async def test_servers_that_echo_all_they_were_sent(handler, eyechart, mock_server, home, planted):
-    async with serving(handler) as url:
+    async with serving(handler) as address:
+        url = f"{address}/v1/chat/completions"
         planted(url, url)
         done = [await eyechart("eval", "task.json", "--verbose")]
         server = await mock_server(mode="fixed", text="Well.")
@@ -139,7 +125,8 @@ async def test_servers_that_echo_all_they_were_sent(handler, eyechart, mock_serv
 
 
 async def test_a_server_that_answers_with_all_it_was_sent(eyechart, home, planted):
-    async with serving(answers_with_it) as url:
+    async with serving(answers_with_it) as address:
+        url = f"{address}/v1/chat/completions"
         planted(url, url)
         done = [await eyechart("eval", "task.json", "--verbose")]
         done += [await eyechart("doctor", "task.json"), await eyechart("estimate", "task.json")]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from PIL import Image
+from serving import serving
 
 from eyechart.engine.config import RunPlan, load_tasks, read_environment, resolve_all
 from eyechart.engine.config_plan import JudgeSpec
@@ -30,10 +30,7 @@ async def serve_replies(anyio_backend: object) -> AsyncIterator[Callable[..., An
                 await request.read()
                 return web.json_response(body, status=status)
 
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", reply)
-            server = await stack.enter_async_context(TestServer(app))
-            return str(server.make_url("/v1"))
+            return f"{await stack.enter_async_context(serving(reply))}/v1"
 
         yield start
 

@@ -18,6 +18,8 @@ def test_any_input_is_read_or_refused(name: str, tmp_path: Path) -> None:
     for folder in ("made", "work"):
         (tmp_path / folder).mkdir()
     seeds = target.seeds(tmp_path / "made")
+    assert seeds
+    assert all(seeds), "an empty input is no seed"
     with target.open(tmp_path / "work") as check:
         for found in sorted((CORPUS / name).glob("*")):
             check(found.read_bytes())

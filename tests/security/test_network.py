@@ -7,13 +7,10 @@ import json
 import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 from anyio import to_thread
+from serving import serving
 from tls import NEEDS_OPENSSL, certificate
 
 from eyechart.adapters.openai_chat import Endpoint, OpenAIChat
@@ -37,20 +35,6 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "canary-key-47d1b09c"
 HELLO = [Message("user", (Text("Hello"),))]
 ANSWER = {"choices": [{"message": {"content": "A"}, "finish_reason": "stop"}]}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    try:
-        yield f"{'https' if context else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def ask(address: str, **fields: Any) -> str:

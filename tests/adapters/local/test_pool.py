@@ -406,10 +406,15 @@ async def test_closing_while_workers_start() -> None:
         assert asyncio.all_tasks() == before
 
 
-async def test_closing_twice_and_unused() -> None:
+async def test_closing_twice_and_unused_is_the_same_as_once() -> None:
+    before = asyncio.all_tasks()
     async with pool_of() as asker:
         await asker.pool.aclose()
         await asker.pool.aclose()
+        with pytest.raises(EndpointUnusable):
+            await asker.ask("a")
+    assert asker.pool._workers == []
+    assert asyncio.all_tasks() == before
 
 
 class LastWord(WorkerProcess):
