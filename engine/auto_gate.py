@@ -61,7 +61,8 @@ class AutoGate(Gate):
     def refused(self, now: float, left_at: float, retry_after: float | None) -> None:
         """Notes a refusal for overload: the endpoint pauses, and half as many requests are in flight after it."""
         super().refused(now, left_at, retry_after)
-        self.climb.refused(now, left_at)
+        if not self.refuses_some(now):
+            self.climb.refused(now, left_at)
 
     def timed_out(self, now: float, left_at: float) -> None:
         """Notes an answer that did not come in time: half as many requests are in flight from now on."""

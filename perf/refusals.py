@@ -2,13 +2,15 @@
 
 - *rate*: so many requests in any 60 seconds; what comes on top is a 429 whose Retry-After names the time until the next
   one is let through. About one request in five is refused.
+- *here and there*: one request in five, whatever else is in flight, with a Retry-After of one second.
 - *cap*: 48 requests at a time; a 429 with Retry-After of one second for the others. `nproc` is 60, so that one in five
   of the first requests is refused.
 
-What the limit permits is, for the rate, a new window of requests each minute, and for the cap what a run with `nproc:
-48` gets in the same way, which is never refused.
+What the limit permits is, for the rate, a new window of requests each minute; for the cap what a run with `nproc:
+48` gets in the same way, which is never refused; and for refusals here and there four fifths of what is answered
+without them.
 
-    python perf/refusals.py [--rounds 1] [--only rate,cap]
+    python perf/refusals.py [--rounds 1] [--only rate,cap,random]
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Case:
         least_s: seconds in which the limit permits all answers; None to measure them with `fitting` at a time.
         fitting: how many at a time the server takes.
         settings: of the mock server.
+        refusing: share of requests that it refuses besides.
     """
 
     samples: int
@@ -50,17 +53,20 @@ class Case:
     least_s: float | None
     fitting: int
     settings: dict[str, Any] = field(default_factory=dict)
+    refusing: float = 0.0
 
 
 CASES = {
     "rate": Case(900, 75, 120.0, 0, {"rpm": 300, "latency": 0.1}),
     "cap": Case(4000, 60, None, 48, {"max_in_flight": 48, "latency": 0.5, "jitter": 0.2, "retry_after": 1}),
+    "random": Case(20_000, 64, None, 64, {"latency": 0.2, "jitter": 0.1, "retry_after": 1}, 0.2),
 }
 
 
-def seconds(case: Case, nproc: int) -> tuple[float, int]:
+def seconds(case: Case, nproc: int, refusing: float = 0.0) -> tuple[float, int]:
     """Runs once; returns how long it took, and how many requests were refused."""
-    with tempfile.TemporaryDirectory() as folder, server(mode="fixed", **case.settings) as url:
+    settings = case.settings | ({"faults": json.dumps({"rate_limit": refusing})} if refusing else {})
+    with tempfile.TemporaryDirectory() as folder, server(mode="fixed", **settings) as url:
         data = Path(folder) / "Texts.tsv"
         write_texts(data, case.samples)
         output = run_child(RUN, [task(url, data, Path(folder) / "out", nproc=nproc)]).output
@@ -69,14 +75,14 @@ def seconds(case: Case, nproc: int) -> tuple[float, int]:
             stats = json.load(reply)
     if (state, stats["answered"]) != ("finished", case.samples):
         raise RuntimeError(f"expected {case.samples} answers: {output}")
-    return wall_s, sum(stats["refused"].values())
+    return wall_s, sum(stats["refused"].values()) + sum(stats["faults"].values())
 
 
 def measure(case: Case) -> tuple[float, int]:
     """Returns the share of what the limit permits, and how many requests were refused."""
     least_s = case.least_s or seconds(case, case.fitting)[0]
-    wall_s, refused = seconds(case, case.nproc)
-    return least_s / wall_s, refused
+    wall_s, refused = seconds(case, case.nproc, case.refusing)
+    return least_s / (1 - case.refusing) / wall_s, refused
 
 
 def main() -> None:

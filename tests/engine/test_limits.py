@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -112,29 +114,72 @@ def test_a_server_that_takes_sixteen_is_soon_asked_by_about_sixteen() -> None:
     assert 8 <= gate.cap <= 24
 
 
-@pytest.mark.parametrize("nproc", [60, 256])
-def test_a_server_with_a_fixed_number_of_places_is_kept_busy(nproc: int) -> None:
-    """48 places, answers after 0.2 s, at once a 429 with Retry-After of a second for whoever finds none free."""
-    gate, now, places, answered, refusals = Gate(Limits(nproc)), 0.0, 48, 0, 0
+def served(
+    gate: Gate, takes: Callable[[float, int], bool], *, seconds: float = 120, since: float = 0
+) -> tuple[int, int]:
+    """Asks a server that answers after 0.2 s, or at once with a 429 and Retry-After of a second.
+
+    Args:
+        gate: lets requests leave.
+        takes: whether a request is taken, by the time and how many others the server has just then.
+        seconds: until when.
+        since: from when on.
+
+    Returns:
+        How many were answered, and how many refused.
+    """
+    now, held, answered, refusals = since, 0, 0, 0
     flying: list[tuple[float, float, bool, float]] = []
-    while now < 120:
+    while now < seconds:
         while flying and flying[0][0] <= now:
             _, left_at, taken, charged = heapq.heappop(flying)
             if taken:
                 gate.succeeded()
             else:
                 gate.refused(now, left_at, 1.0)
-            places, answered, refusals = places + taken, answered + taken, refusals + (not taken)
+            held, answered, refusals = held - taken, answered + taken, refusals + (not taken)
             gate.arrive(now, charged, None)
         wait = gate.wait_s(now)
         if wait:
             now = min(now + wait, flying[0][0] if flying else math.inf)
             continue
-        taken = places > 0
-        places -= taken
+        taken = takes(now, held)
+        held += taken
         heapq.heappush(flying, (now + (0.2 if taken else 0.001), now, taken, gate.leave(now)))
+    return answered, refusals
+
+
+@pytest.mark.parametrize("nproc", [60, 256])
+def test_a_server_with_a_fixed_number_of_places_is_kept_busy(nproc: int) -> None:
+    answered, refusals = served(Gate(Limits(nproc)), lambda _, held: held < 48)
     assert answered >= 0.9 * 48 / 0.2 * 120
     assert refusals < 1.5 * nproc, "few but those of the first waves"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+@pytest.mark.parametrize("nproc", [8, 16, 64, 256])
+def test_refusals_here_and_there_hold_back_their_own_requests_alone(nproc: int, share: float) -> None:
+    draw = random.Random(0).random
+    answered, _ = served(Gate(Limits(nproc)), lambda *_: draw() >= share)
+    assert answered >= 0.9 * (1 - share) * nproc / 0.2 * 120
+
+
+def test_where_most_is_refused_the_whole_endpoint_pauses_again() -> None:
+    draw = random.Random(0).random
+    gate = Gate(Limits(64))
+    served(gate, lambda *_: draw() >= 0.2, seconds=20)
+    assert gate.refuses_some(20.0)
+    gate.in_flight = 0
+    refusals = served(gate, lambda *_: False, since=20, seconds=80)[1]
+    assert not gate.refuses_some(80.0)
+    assert refusals < 200, "those that it took to see it, and some each second"
+
+
+def test_a_server_that_loses_places_is_soon_asked_by_as_many_as_it_has() -> None:
+    """Its refusals of what it held a moment ago look random at first, and are looked into again."""
+    answered, refusals = served(Gate(Limits(60)), lambda now, held: held < (48 if now < 60 else 24), seconds=240)
+    assert answered >= 0.8 * (48 * 60 + 24 * 180) / 0.2
+    assert refusals < 500
 
 
 def test_cap_returns_to_nproc_when_all_is_well() -> None:
