@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import difflib
+import inspect
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -24,6 +26,8 @@ __all__ = ["TransformersModel", "load_transformers_model"]
 
 _SAMPLING: Final = ("num_frames", "fps")
 _UNKNOWN: Final = ("Unrecognized configuration class", "model type", "Unrecognized model")
+_PARTS: Final = ("image_processor", "video_processor")
+_OFTEN_SET: Final = frozenset({"size", "min_pixels", "max_pixels", "do_resize", "num_frames", "fps"})
 _SERVE: Final = "serve it (vLLM, LMDeploy, ms-swift) and give its address by api_base"
 
 
@@ -208,6 +212,7 @@ def load_transformers_model(settings: LocalSettings, device: str | None) -> Mode
 def _load(settings: LocalSettings, origin: Origin) -> tuple[Any, Any]:
     try:
         processor = transformers.AutoProcessor.from_pretrained(origin.path, **origin.options, **settings.processor)
+        _check_processor(processor, settings.processor)
         model, found = transformers.AutoModelForImageTextToText.from_pretrained(
             origin.path, output_loading_info=True, **origin.options, **origin.weights
         )
@@ -224,3 +229,17 @@ def _load(settings: LocalSettings, origin: Origin) -> tuple[Any, Any]:
             "numbers. Copy the model again"
         )
     return processor, model
+
+
+def _check_processor(processor: Any, given: Collection[str]) -> None:
+    """Refuses settings that a processor does not have: it would take no notice of them."""
+    parts = [part for name in _PARTS if (part := getattr(processor, name, None)) is not None]
+    if not all(hasattr(part, "valid_kwargs") for part in parts):
+        return  # program code of the model's own, which says of no setting that it is one
+    known = set(inspect.signature(type(processor)).parameters).union(
+        *(part.valid_kwargs.__annotations__ for part in parts)
+    )
+    for name in sorted(set(given) - known):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known & _OFTEN_SET))} and more"
+        raise Fatal(f"processor.{name}: {type(processor).__name__} has no such setting; {hint}")

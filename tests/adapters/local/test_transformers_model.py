@@ -337,5 +337,13 @@ def test_settings_of_the_processor_are_its_own(folders: dict[str, Path]) -> None
     assert tokens() - tokens(max_pixels=4 * 28 * 28) == 16 - 4
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("max_pixls", "did you mean max_pixels"), ("temperature", "it has do_resize, fps, max_pixels")]
+)
+def test_settings_that_a_processor_does_not_have_are_refused(folders: dict[str, Path], name: str, hint: str) -> None:
+    said = fatal(folders["qwen2_5_vl"], processor={"fps": 2, name: 3})
+    assert said.startswith(f"processor.{name}: Qwen2_5_VLProcessor has no such setting; {hint}")
+
+
 def test_a_repetition_penalty_changes_answers(worker: Callable[..., Worker]) -> None:
     assert texts(worker("llava", repetition_penalty=1.5), *EIGHT) != texts(worker("llava"), *EIGHT)
