@@ -13,9 +13,11 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _MEMORY_PAUSES = 30.0
 _LONGEST_MEMORY_S = 60.0
-_SURELY_REFUSED = 2
-_SURELY_REFUSED_SHARE = 0.03
+_SURPRISES = 2
+_SURPRISES_SHARE = 0.03
+"""Refusals that do not fit a number of places, at least so many and so many of those in flight, are no accident."""
 _LATELY = 32.0
+"""Requests, at least, by which is told whether most are refused lately; twice as many as may be in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class _Wave:
     @property
     def shows_other_reasons(self) -> bool:
         """Whether so many are refused of those for which there should be places that places are not the reason."""
-        least = max(_SURELY_REFUSED, _SURELY_REFUSED_SHARE * self.size)
+        least = max(_SURPRISES, _SURPRISES_SHARE * self.size)
         return self.should_fit and least <= self.surprises + self.refused and self.refused <= self.size / 2
 
 

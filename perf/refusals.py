@@ -1,7 +1,7 @@
 """Answers a second against a server that refuses what goes beyond its limit, beside what the limit permits.
 
 - *rate*: so many requests in any 60 seconds; what comes on top is a 429 whose Retry-After names the time until the next
-  one is let through. About one request in five is refused.
+  one is let through.
 - *here and there*: one request in five, whatever else is in flight, with a Retry-After of one second.
 - *cap*: 48 requests at a time; a 429 with Retry-After of one second for the others. `nproc` is 60, so that one in five
   of the first requests is refused.
