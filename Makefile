@@ -5,9 +5,9 @@
 # make docs    writes the generated parts of docs/ anew
 # make fuzz    throws damaged input at every parser (FUZZ_SECONDS=30 for each: six minutes)
 # make audit   looks the versions that CI uses up among known faults, where the network allows it
-# make faults  runs under every fault there is, compared with undisturbed ones (a quarter of an hour)
+# make faults  runs under every fault there is, compared with undisturbed ones (six minutes)
 # make perf    measurements of speed and memory (half an hour)
-# make peers   eyechart beside other evaluators, each installed into an environment of its own (an hour, 7 GB)
+# make peers   eyechart beside other evaluators, each installed into an environment of its own (two hours, 7 GB)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -51,6 +51,7 @@ perf: $(STAMP)
 	$(BIN)/python perf/scale.py --scale 0.01
 
 peers: $(STAMP)
+	$(BIN)/python perf/compare.py --latency 0
 	$(BIN)/python perf/compare.py
 
 fuzz: $(STAMP)

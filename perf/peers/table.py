@@ -76,9 +76,13 @@ def cells(rows: Sequence[Row], few: int, many: int, *, killed: int) -> list[list
     return [
         _cells(row, few, many, measured.get("eyechart"), killed)
         if many in row.cpu_ms
-        else [row.name, row.version or "-", "-", f"skipped: {row.skipped}", *["-"] * (len(HEADS) - 4)]
+        else [row.name, row.version or "-", "-", _missing(row), *["-"] * (len(HEADS) - 4)]
         for row in rows
     ]
+
+
+def _missing(row: Row) -> str:
+    return f"skipped: {row.skipped}" if row.skipped else "its turn has not come"
 
 
 def _cells(row: Row, few: int, many: int, ours: float | None, killed: int) -> list[str]:
