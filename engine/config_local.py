@@ -156,7 +156,8 @@ def is_local(entry: object) -> bool:
         return True
     if not isinstance(entry, Mapping) or "api_base" in entry:
         return False
-    return entry.get("name") in LOCAL
+    name = entry.get("name")
+    return isinstance(name, str) and name in LOCAL
 
 
 def local_problems(entry: Mapping[str, Any], path: Path, elsewhere: frozenset[str]) -> list[Problem]:
