@@ -100,7 +100,7 @@ class TransformersModel:
         """Generates; see `worker.Answerer`."""
         try:
             with torch.inference_mode():
-                inputs = prepared.inputs.to(self._device)
+                inputs = copy.copy(prepared.inputs).to(self._device)  # else what was prepared would go there, and stay
                 for name, value in inputs.items():
                     if torch.is_tensor(value) and value.is_floating_point():
                         inputs[name] = value.to(self._model.dtype)

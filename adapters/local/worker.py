@@ -97,14 +97,14 @@ class Worker:
         try:
             return self._model.answer(self._model.prepare(questions) if prepared is None else prepared), size
         except OutOfMemory as error:
-            if size == 1:
-                return [{"failure": str(error), "kind": "BadRequest"}], 1
-            halves = [self._answer(questions[: size // 2]), self._answer(questions[size // 2 :])]
-            return [answer for answers, _ in halves for answer in answers], min(fitted for _, fitted in halves)
+            fault, step, fits = {"failure": str(error), "kind": "BadRequest"}, (size + 1) // 2, False
         except (Refused, *MODEL_FAULTS) as error:
-            if size == 1:
-                return [failure(error)], 1
-            return [answer for question in questions for answer in self._answer([question])[0]], size
+            fault, step, fits = failure(error), 1, True
+        # Not in the handlers: the error's frames hold the tensors for which there was no room.
+        if size == 1:
+            return [fault], 1
+        parts = [self._answer(questions[at : at + step]) for at in range(0, size, step)]
+        return [answer for answers, _ in parts for answer in answers], size if fits else min(n for _, n in parts)
 
 
 def load(settings: LocalSettings, device: str | None) -> Model:

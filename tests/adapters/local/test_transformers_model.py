@@ -337,6 +337,15 @@ def test_settings_of_the_processor_are_its_own(folders: dict[str, Path]) -> None
     assert tokens() - tokens(max_pixels=4 * 28 * 28) == 16 - 4
 
 
+def test_what_was_prepared_stays_where_it_was_and_as_it_was(folders: dict[str, Path]) -> None:
+    settings = LocalSettings(str(folders["qwen2_5_vl"]), dtype="bfloat16", generation=Generation(max_new_tokens=1))
+    worker = Worker(load_transformers_model(settings, None).answerer)
+    batch = worker.prepare(1, [asked(shown("red"), "?")])
+    (found,), _ = worker.answer(batch)
+    assert "text" in found
+    assert str(batch.prepared.inputs["pixel_values"].dtype) == "torch.float32"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"), [("max_pixls", "did you mean max_pixels"), ("temperature", "it has do_resize, fps, max_pixels")]
 )

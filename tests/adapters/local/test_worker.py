@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -132,7 +133,25 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
 def test_an_odd_batch_is_halved_too() -> None:
     model = Scripted(memory=4)
     assert run(model, *"abcdefg") == (echoes(*"abcdefg"), 3)
-    assert model.answered == [["a", "b", "c"], ["d", "e", "f", "g"]]
+    assert model.answered == [["a", "b", "c", "d"], ["e", "f", "g"]]
+
+
+class Tensors:
+    """Stands for what a batch takes of a device's memory while it is answered."""
+
+
+def test_what_did_not_fit_is_let_go_before_less_is_tried() -> None:
+    taken: list[weakref.ref[Tensors]] = []
+
+    class Small(Scripted):
+        def answer(self, prepared: list[str]) -> list[Answer]:
+            assert not any(tensors() for tensors in taken), "what did not fit is still there"
+            tensors = Tensors()
+            taken.append(weakref.ref(tensors))
+            return super().answer(prepared)
+
+    assert run(Small(memory=1), *"abcd") == (echoes(*"abcd"), 1)
+    assert len(taken) == 7
 
 
 def test_a_question_that_does_not_fit_by_itself_fails_alone() -> None:
