@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,17 @@ __all__ = ["unpack_pickles", "unpack_zip", "unpack_zips_flat"]
 _PIECE: Final = 1 << 20
 _PART: Final = ".unpacking"
 _LARGEST: Final = 255
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile is known to raise on damaged archives."""
 
 
 def unpack_zip(archive: Path, target: Path) -> int:
@@ -108,7 +120,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(archive) as file:
             yield file
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise DataError(f"{archive} is broken: {error}; fetch it again") from None
 
 
@@ -116,7 +128,7 @@ def _files(archive: Path, file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Returns the files among the entries."""
     found = []
     for entry in file.infolist():
-        if entry.is_dir():
+        if entry.filename.endswith("/"):
             continue
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG):
