@@ -45,7 +45,7 @@ NA_WORDS: Final = frozenset(
 """Texts that pandas reads as a missing value by default."""
 
 _NUMBER: Final = re.compile(
-    r"[ \t\n\v\f\r]*[+-]?(?:(?P<whole>[0-9]+)|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\n\v\f\r]*"
+    r"[ \t\n\v\f\r]*[+-]?(?:(?P<whole>[0-9]+)|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\n\v\f\r]*"
 )
 _INFINITE: Final = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _TRUE: Final = frozenset({"True", "TRUE", "true"})

@@ -153,6 +153,14 @@ def test_long_texts(text: str):
     assert same(round_trip([text, "word"]), spreadsheet({"c": [text, "word"]})["c"])
 
 
+@pytest.mark.parametrize("end", ["", "!", ".", "e", " x"])
+def test_an_answer_of_millions_of_digits_is_read_once_and_not_again_from_each_digit(end: str) -> None:
+    text = "9" * 3_000_000 + end
+    for reader in ("csv", "excel"):
+        (read,) = infer_column([text], reader)
+        assert read == (math.inf if end == "." else text)
+
+
 @pytest.mark.parametrize("text", ["external:y", "external:", "file://", "external:yy", "external:1", "external:a/b#c"])
 def test_a_cell_that_stops_the_writer_takes_the_rest_with_it(text: str):
     columns: dict[str, list[Cell]] = {"a": ["one", text, "three"], "b": ["four", "five", "six"]}
